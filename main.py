@@ -1,0 +1,532 @@
+"""The app: every route and the one error handler. Thin; the parts are in orchestrator/.
+
+To add a route: write the use case where it belongs, add the function here, name its problems.
+Run it with `python main.py` or `uvicorn main:app`; always with one worker, for ports are kept in
+memory.
+"""
+
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib import resources
+from typing import Annotated, Any
+
+import uvicorn
+from fastapi import Body, Depends, FastAPI, Header, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+
+from orchestrator import __version__, errors, examples, problems, request_ids
+from orchestrator.create_request import CreateRequest
+from orchestrator.models import (
+    Alive,
+    Container,
+    ContainerFilter,
+    ContainerStats,
+    DockerHealth,
+    Endpoint,
+    Health,
+    Index,
+    PortRow,
+    PortTable,
+    Problem,
+    Ready,
+    RemovedContainer,
+    SystemStats,
+)
+from orchestrator.service import Service
+from orchestrator.settings import BadSettings, Settings, load_settings
+
+DESCRIPTION = """
+Clones Docker containers and gives each a free host port without being asked for one.
+
+`POST /containers/create` with `{}` answers with a running container and the URL it answers on.
+`{id}` is a full id, the unambiguous beginning of one, or a name. Errors are problem documents
+(RFC 9457) with a stable `code` and a `detail` that says what to do.
+"""
+
+TAGS = [
+    {"name": "containers", "description": "Create, look at, start, stop, restart, remove."},
+    {"name": "statistics", "description": "What containers and the host use."},
+    {"name": "ports", "description": "Which host ports are whose."},
+    {"name": "service", "description": "What this is and how it is."},
+]
+
+# Seconds that /health and /health/ready wait for the engine.
+PING_SECONDS = 2.0
+# Seconds that a shutdown waits for open requests.
+REQUESTS_SECONDS = 6
+
+
+def get_service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def get_listed_service(request: Request, response: Response) -> Service:
+    """The service for routes that answer from memory, which must have been filled once."""
+    service = get_service(request)
+    age = service.inventory.age
+    if age is None:
+        problem = service.watcher.problem
+        # A new one each time: one that is raised again and again keeps every trace.
+        raise (
+            type(problem)(problem.message)
+            if problem
+            else errors.EngineUnavailable(
+                "The service is still listing the engine's containers. Try again in a moment."
+            )
+        )
+    if not service.watcher.connected:
+        response.headers["X-Inventory-Age"] = f"{age:.1f}"
+    return service
+
+
+AnyService = Annotated[Service, Depends(get_service)]
+ListedService = Annotated[Service, Depends(get_listed_service)]
+ContainerKey = Annotated[
+    str,
+    Path(
+        alias="id",
+        description="A full id, the unambiguous beginning of one, or a name.",
+        json_schema_extra={"example": "web-1"},
+    ),
+]
+CreateBody = Annotated[
+    CreateRequest,
+    Body(
+        openapi_examples={
+            "clone": {
+                "summary": "A clone of the default image",
+                "value": examples.MODELS["CreateRequest"],
+            }
+        }
+    ),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[!-~]+$",
+        description="Any text without spaces. The same key and body create one container only.",
+    ),
+]
+Grace = Annotated[
+    int,
+    Query(
+        alias="timeout", ge=0, le=300, description="Seconds to end by itself before it is killed."
+    ),
+]
+
+ENGINE = (errors.EngineUnavailable, errors.EngineFailed, errors.EngineTimeout)
+ONE = (errors.ContainerNotFound, errors.AmbiguousId, errors.InvalidRequest)
+CHANGE = (*ONE, errors.NotManaged, errors.ContainerBusy, *ENGINE)
+RUN = (
+    *CHANGE,
+    errors.ContainerPaused,
+    errors.PortGivenAway,
+    errors.PortInUse,
+    errors.StartRefused,
+)
+CREATE = (
+    errors.InvalidRequest,
+    errors.IdempotencyKeyReused,
+    errors.PortOutOfRange,
+    errors.StartRefused,
+    errors.ImageNotFound,
+    errors.NameInUse,
+    errors.PortInUse,
+    errors.PortsExhausted,
+    errors.ImagePullFailed,
+    *ENGINE,
+)
+
+ALL_DEFAULTS = CreateRequest()
+CREATED: dict[int | str, dict[str, Any]] = {
+    200: {"model": Container, "description": "The container that this key created before."},
+    201: {"headers": {"Location": {"description": "Its path.", "schema": {"type": "string"}}}},
+}
+
+
+def add_service_routes(app: FastAPI) -> None:
+    @app.get(
+        "/",
+        tags=["service"],
+        summary="What this is, and every endpoint",
+        response_description="The service.",
+    )
+    async def index() -> Index:
+        """The name and version of the service, links to its documentation, and its endpoints."""
+        return Index(
+            name=app.title,
+            version=app.version,
+            links={"docs": "/docs", "redoc": "/redoc", "openapi": "/openapi.json"},
+            endpoints=[
+                Endpoint(method=method, path=route.path, summary=route.summary or "")
+                for route in app.routes
+                if isinstance(route, APIRoute) and route.include_in_schema
+                for method in sorted(route.methods or ())
+            ],
+        )
+
+    @app.get(
+        "/health",
+        tags=["service"],
+        summary="How the service and its engine are",
+        response_description="The engine answers.",
+        responses={503: {"model": Health, "description": "The engine cannot be reached."}},
+    )
+    async def health(service: AnyService, response: Response) -> Health:
+        """200 when the engine answers and is followed, else 503 with what is wrong."""
+        problem: errors.OrchestratorError | None = service.watcher.problem
+        try:
+            await service.engine.ping(PING_SECONDS)
+        except errors.OrchestratorError as error:
+            problem = error
+        healthy = service.watcher.connected and problem is None
+        response.status_code = 200 if healthy else 503
+        info, age = service.watcher.info, service.inventory.age
+        return Health(
+            status="healthy" if healthy else "unhealthy",
+            docker=DockerHealth(
+                status="connected" if healthy else "disconnected",
+                version=info.version if info else None,
+                api_version=info.api_version if info else None,
+                problem=problem.message if problem else None,
+            ),
+            containers=service.inventory.counts(),
+            ports=service.ports.summary(),
+            listing_age_s=None if age is None else round(age, 3),
+            uptime_s=round(time.monotonic() - service.started, 3),
+            version=__version__,
+        )
+
+    @app.get(
+        "/health/live",
+        tags=["service"],
+        summary="Whether the process answers",
+        response_description="The process answers.",
+    )
+    async def live() -> Alive:
+        """Always 200, and never asks the engine: for whoever restarts a process that hangs."""
+        return Alive()
+
+    @app.get(
+        "/health/ready",
+        tags=["service"],
+        summary="Whether requests can be served now",
+        response_description="Requests can be served.",
+        responses=problems.openapi_responses(ENGINE),
+    )
+    async def ready(service: ListedService) -> Ready:
+        """Asks the engine: 200 when it answers in time and the first listing is in."""
+        await service.engine.ping(PING_SECONDS)
+        return Ready()
+
+
+def add_container_routes(app: FastAPI) -> None:
+    @app.post(
+        "/containers/create",
+        tags=["containers"],
+        summary="Create a container and start it on a free port",
+        response_description="The container, running.",
+        status_code=201,
+        responses=problems.openapi_responses(CREATE) | CREATED,
+    )
+    async def create(
+        service: ListedService,
+        response: Response,
+        body: CreateBody = ALL_DEFAULTS,
+        key: IdempotencyKey = None,
+    ) -> Container:
+        """Clones a container from an image, gives it a host port for each container port, and
+        starts it. Every field may be left out; without a body, the default image is cloned.
+
+        A port that turns out to be taken is no failure: the next one is tried. If the create
+        fails, it leaves no container and no port behind. With an `Idempotency-Key`, a repetition of
+        the same request answers 200 with the container that the first one created.
+        """
+        if key is None:
+            container = await service.lifecycle.create(body)
+        else:
+            container, created = await service.creates.create(body, key)
+            response.status_code = 201 if created else 200
+        response.headers["Location"] = f"/containers/{container.id}"
+        return container
+
+    @app.get(
+        "/containers",
+        tags=["containers"],
+        summary="Every container",
+        response_description="The containers.",
+        responses=problems.openapi_responses((errors.InvalidRequest, errors.EngineUnavailable)),
+    )
+    async def containers(
+        service: ListedService, wanted: Annotated[ContainerFilter, Query()]
+    ) -> list[Container]:
+        """Running, stopped and created ones, this service's and others', the newest first."""
+        return [found for found in service.inventory.all() if wanted.matches(found)]
+
+    @app.get(
+        "/containers/running",
+        tags=["containers"],
+        summary="The running containers",
+        response_description="The containers.",
+        responses=problems.openapi_responses((errors.EngineUnavailable,)),
+    )
+    async def running(service: ListedService) -> list[Container]:
+        """Those whose state is `running`, the newest first."""
+        return [found for found in service.inventory.all() if found.state == "running"]
+
+    @app.get(
+        "/containers/{id}",
+        tags=["containers"],
+        summary="One container",
+        response_description="The container.",
+        responses=problems.openapi_responses((*ONE, errors.EngineUnavailable)),
+    )
+    async def container(service: ListedService, key: ContainerKey) -> Container:
+        """The container as it is now; a stopped one has no ports."""
+        return service.inventory.get(key)
+
+    @app.post(
+        "/containers/{id}/start",
+        tags=["containers"],
+        summary="Start a container",
+        response_description="The container, running.",
+        responses=problems.openapi_responses(RUN),
+    )
+    async def start(service: ListedService, key: ContainerKey) -> Container:
+        """Starts a stopped container on the port it had. One that runs is left as it is."""
+        return await service.lifecycle.start(key)
+
+    @app.post(
+        "/containers/{id}/stop",
+        tags=["containers"],
+        summary="Stop a container and release its ports",
+        response_description="The container, stopped.",
+        responses=problems.openapi_responses(CHANGE),
+    )
+    async def stop(service: ListedService, key: ContainerKey, grace: Grace = 10) -> Container:
+        """Sends the stop signal, and kills after `timeout` seconds. One that is stopped is left
+        as it is. Its ports are given to others only when no other port is free.
+        """
+        return await service.lifecycle.stop(key, grace)
+
+    @app.post(
+        "/containers/{id}/restart",
+        tags=["containers"],
+        summary="Restart a container",
+        response_description="The container, running.",
+        responses=problems.openapi_responses(RUN),
+    )
+    async def restart(service: ListedService, key: ContainerKey, grace: Grace = 10) -> Container:
+        """Stops it and starts it on the same ports. One that is stopped is started."""
+        return await service.lifecycle.restart(key, grace)
+
+    @app.delete(
+        "/containers/{id}",
+        tags=["containers"],
+        summary="Remove a container and release its ports",
+        response_description="The container is gone.",
+        responses=problems.openapi_responses(CHANGE),
+    )
+    async def remove(
+        service: ListedService,
+        key: ContainerKey,
+        grace: Grace = 10,
+        force: Annotated[bool, Query(description="Kill it instead of stopping it.")] = False,
+    ) -> RemovedContainer:
+        """Stops it if it runs, and removes it with its anonymous volumes."""
+        return await service.lifecycle.remove(key, grace, force=force)
+
+
+def add_statistics_routes(app: FastAPI) -> None:
+    @app.get(
+        "/containers/{id}/stats",
+        tags=["statistics"],
+        summary="What a container uses",
+        response_description="The figures.",
+        responses=problems.openapi_responses((*ONE, errors.ContainerNotRunning, *ENGINE)),
+    )
+    async def stats(service: ListedService, key: ContainerKey) -> ContainerStats:
+        """CPU, memory without the page cache, network, block I/O, processes."""
+        return await service.sampler.stats(service.inventory.get(key))
+
+    @app.get(
+        "/system/stats",
+        tags=["statistics"],
+        summary="What the host uses",
+        response_description="The figures.",
+        responses=problems.openapi_responses((errors.EngineUnavailable,)),
+    )
+    async def system(service: ListedService) -> SystemStats:
+        """CPU, memory, disk, network, load and uptime, and how many containers there are."""
+        host = await service.host.read()
+        return SystemStats(**host.model_dump(), containers=service.inventory.counts())
+
+
+def add_port_routes(app: FastAPI, example: int) -> None:
+    @app.get(
+        "/ports",
+        tags=["ports"],
+        summary="Every port that is not free",
+        response_description="The table.",
+        responses=problems.openapi_responses((errors.EngineUnavailable,)),
+    )
+    async def ports(service: ListedService) -> PortTable:
+        """How many ports are in each state, and whose those are that are not free."""
+        return service.ports.table()
+
+    @app.get(
+        "/ports/{port}",
+        tags=["ports"],
+        summary="One port",
+        response_description="The port.",
+        responses=problems.openapi_responses(
+            (errors.PortNotFound, errors.InvalidRequest, errors.EngineUnavailable)
+        ),
+    )
+    async def one_port(
+        service: ListedService,
+        port: Annotated[
+            int,
+            Path(description="A host port of the range.", json_schema_extra={"example": example}),
+        ],
+    ) -> PortRow:
+        """Its state, and who has it."""
+        return service.ports.row(port)
+
+
+# ReDoc's script loads this picture from the internet whenever it is shown.
+REDOC_LOGO = "https://cdn.redoc.ly/redoc/logo-mini.svg"
+
+
+def serve_redoc_without_its_logo(app: FastAPI) -> None:
+    name = "redoc.standalone.js"
+    script = resources.files("fastapi_offline").joinpath("static", name).read_text("utf-8")
+    body = script.replace(REDOC_LOGO, "data:,").encode()
+
+    async def redoc_script(_: Request) -> Response:
+        return Response(body, media_type="text/javascript")
+
+    # Before the package's own files, which are mounted already.
+    app.router.routes.insert(0, Route(f"/static-offline-docs/{name}", redoc_script))
+
+
+async def answer_problem(request: Request, error: Exception) -> JSONResponse:
+    """The one error handler: whatever went wrong, as a problem document."""
+    headers: dict[str, str] = {}
+    if isinstance(error, RequestValidationError):
+        error = problems.explain_validation(error.errors())
+    if isinstance(error, HTTPException):  # what the framework refuses before a route is found
+        headers |= error.headers or {}
+        status, title = error.status_code, str(error.detail)
+        code, detail = {
+            404: ("no-such-endpoint", "There is nothing at this path. GET / lists the endpoints."),
+            405: (
+                "method-not-allowed",
+                f"{request.method} is not possible here. GET / lists the endpoints.",
+            ),
+        }.get(status, ("request-refused", f"{error.detail}."))
+        fields = {}
+    elif isinstance(error, errors.OrchestratorError):
+        status, code, title = problems.status_of(type(error)), error.code, error.title
+        detail, fields = error.message, error.fields
+        if (seconds := problems.retry_after(error)) is not None:
+            headers["Retry-After"] = str(seconds)
+    else:
+        status, code = 500, errors.OrchestratorError.code
+        title, fields = errors.OrchestratorError.title, {}
+        detail = "This is a fault of the service; its log has more under this request's id."
+        # Answered outside of the middleware that adds it to all other answers.
+        headers["X-Request-ID"] = request_ids.current.get()
+    body = problems.document(
+        status=status,
+        code=code,
+        title=title,
+        detail=detail,
+        request_id=request_ids.current.get(),
+        fields=fields,
+    )
+    return JSONResponse(body, status, headers, problems.MEDIA_TYPE)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The app with settings of its own, or those of the environment (BadSettings if wrong)."""
+    chosen = settings or load_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        request_ids.configure_logging(chosen.log_level)
+        app.state.service = service = Service.build(chosen)
+        async with service.running():
+            yield
+
+    # With Swagger UI and ReDoc from a package: FastAPI's own pages load theirs from a CDN.
+    app: FastAPI = FastAPIOffline(
+        title="Docker Orchestration API",
+        version=__version__,
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        license_info={"name": "MIT", "identifier": "MIT"},
+        swagger_ui_parameters={"defaultModelsExpandDepth": 0},
+        lifespan=lifespan,
+    )
+    app.add_middleware(request_ids.RequestIds)
+    for kind in (errors.OrchestratorError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, answer_problem)
+    add_service_routes(app)
+    add_container_routes(app)
+    add_statistics_routes(app)
+    add_port_routes(app, chosen.port_range.first)
+    serve_redoc_without_its_logo(app)
+
+    describe = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = describe()
+        schemas = schema["components"]["schemas"]
+        schemas["Problem"] = Problem.model_json_schema()
+        for name, example in examples.MODELS.items():
+            schemas[name]["example"] = example
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app
+
+
+def __getattr__(name: str) -> Any:
+    """`uvicorn main:app` finds its app here; nothing is made by an import alone."""
+    if name != "app":
+        raise AttributeError(name)
+    try:
+        return create_app()
+    except BadSettings as error:
+        sys.exit(f"docker-orchestration-api: {error}")
+
+
+def main() -> None:
+    try:
+        settings = load_settings()
+    except BadSettings as error:
+        sys.exit(f"docker-orchestration-api: {error}")
+    with suppress(KeyboardInterrupt):
+        uvicorn.run(
+            create_app(settings),
+            host=settings.host,
+            port=settings.port,
+            log_level=settings.log_level,
+            timeout_graceful_shutdown=REQUESTS_SECONDS,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""Containers over HTTP, each with a host port of its own.
+
+    errors       what can go wrong, in the service's words; knows no HTTP
+    quantities   "512m", "8001-8999", "45.23 MB"
+    settings     the settings, from the environment
+    models       the types that travel, from the engine's answer to ours
+    create_request  what may be asked of a create, field by field
+    problems     errors as problem documents
+    examples     what answers look like, for the documentation
+    refusals     what the engine's error texts mean; pure
+    port_record  what is known about one port
+    ports        which container has which port; pure, no I/O
+    payloads     the engine's JSON, both ways; pure
+    stats        the engine's statistics; pure
+    engine       the only module that talks to Docker
+    inventory    what the engine holds, in memory
+    system       the host: its load, its listening sockets
+    request_ids  an id for each request, in answers and log lines
+    watcher      list + watch: inventory and ports equal to the engine
+    images       images to clone from, pulled when they are missing
+    lifecycle    create, start, stop, restart, remove
+    idempotency  creates that happen once for a key
+    sampler      statistics for all who ask
+    service      how these are put together
+
+Invariants: the engine is the only truth, and all memory can be rebuilt from it. All state belongs
+to the event loop and is touched from it alone. Two containers never get one port, and no port
+outlives what it is held for. A container that this service did not create is never changed.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,384 @@
+"""The Docker engine. The only module that imports docker.
+
+An asynchronous face over the blocking SDK. Each call runs on a bounded pool of threads, so that
+slow ones of one kind starve no other, and under a deadline, after which the caller gets an
+EngineTimeout while the thread is left to end by itself. Exceptions of the SDK stop here: what
+leaves is an OrchestratorError, with the engine's words as its cause.
+
+Answers are the engine's JSON as it is; `payloads` and `stats` know what it means.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import docker
+import docker.errors
+import docker.transport
+import docker.utils
+import requests
+
+from . import errors
+from .refusals import pull_failure, refusal
+from .settings import Settings
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+DEFAULT_SOCKET = "/var/run/docker.sock"
+
+# More than about four starts at once gain nothing on any engine; waiting for a graceful stop or a
+# registry costs the engine nothing, so those wait elsewhere.
+_POOLS = {"mutations": 4, "stops": 32, "pulls": 4, "reads": 4, "statistics": 8, "pings": 2}
+
+# How long a call waits for a thread of its pool before the service is called busy, in seconds.
+_QUEUE_SECONDS = 120.0
+
+_EVENTS = (
+    "create", "start", "restart", "die", "stop", "kill", "oom", "pause", "unpause",
+    "rename", "update", "destroy", "health_status",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    version: str
+    api_version: str
+
+
+def _use_one_pool(adapter: Any) -> None:
+    """Makes the adapter of a Unix socket keep one connection pool for every URL.
+
+    The SDK's keeps a pool for each, so that nearly every call opens a connection of its own.
+    """
+    get_connection = adapter.get_connection
+    adapter.get_connection = lambda url, proxies=None: get_connection("http+docker://", proxies)
+
+
+class _Pool:
+    """Threads of one kind of call; a thread that hangs keeps its place until it is back."""
+
+    def __init__(self, name: str, size: int) -> None:
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix=name)
+        self._places = asyncio.Semaphore(size)
+
+    async def run(self, call: Callable[[], T], seconds: float) -> T:
+        try:
+            async with asyncio.timeout(_QUEUE_SECONDS):
+                await self._places.acquire()
+        except TimeoutError:
+            raise errors.EngineTimeout(
+                "The Docker engine is busy with earlier requests. Try again later."
+            ) from None
+        future = asyncio.get_running_loop().run_in_executor(self._threads, call)
+        future.add_done_callback(self._leave)
+        try:
+            return await asyncio.wait_for(asyncio.shield(future), seconds)
+        except TimeoutError:
+            raise errors.EngineTimeout(
+                f"The Docker engine did not answer within {seconds:g} seconds. Look at"
+                " GET /health, and at GET /containers for what has happened meanwhile."
+            ) from None
+
+    def _leave(self, future: "asyncio.Future[Any]") -> None:
+        self._places.release()
+        if not future.cancelled():
+            future.exception()  # retrieved, so that a late failure is not reported as unhandled
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class Engine:
+    """The engine at `DOCKER_HOST`. `connect` before anything else; it may be called again."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: docker.APIClient | None = None
+        self._pools = {name: _Pool(name, size) for name, size in _POOLS.items()}
+
+    @property
+    def socket_path(self) -> str | None:
+        """The file system path of the engine's Unix socket; None when it is reached otherwise."""
+        host = self._settings.docker_host
+        if host is None:
+            return DEFAULT_SOCKET
+        return host.removeprefix("unix://") if host.startswith("unix://") else None
+
+    @property
+    def address(self) -> str:
+        return self._settings.docker_host or f"unix://{DEFAULT_SOCKET}"
+
+    async def connect(self) -> EngineInfo:
+        """Opens a client anew, agrees on an API version, and says what answers."""
+
+        def open_client() -> tuple[docker.APIClient, EngineInfo]:
+            client = self._open()
+            version = client.version(api_version=False)
+            return client, EngineInfo(version["Version"], client.api_version)
+
+        client, info = await self._call("reads", open_client)
+        previous, self._client = self._client, client
+        if previous is not None:
+            previous.close()
+        return info
+
+    def close(self) -> None:
+        for pool in self._pools.values():
+            pool.close()
+        if self._client is not None:
+            self._client.close()
+
+    async def ping(self, seconds: float) -> None:
+        """Raises EngineUnavailable or EngineTimeout unless the engine answers in time.
+
+        The wait for a thread counts: when the engine hangs, so do the pings before this one.
+        """
+        client = self._connected()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._call("pings", client.ping)
+        except (errors.EngineTimeout, TimeoutError) as error:
+            raise errors.EngineTimeout(
+                f"The Docker engine did not answer within {seconds:g} seconds: it hangs, or has too"
+                " much to do. Look at its log."
+            ) from error
+
+    async def list(self) -> list[dict[str, Any]]:
+        """Every container: the entries of `GET /containers/json?all=1`, in one call."""
+        client = self._connected()
+        return await self._call("reads", lambda: client.containers(all=True))
+
+    async def inspect(self, container_id: str) -> dict[str, Any]:
+        client = self._connected()
+        return await self._call("reads", lambda: client.inspect_container(container_id))
+
+    async def inspect_image(self, image: str) -> dict[str, Any]:
+        """The image as the engine has it; ImageNotFound if it has none, without pulling."""
+        client = self._connected()
+        with _about(image=image):
+            return await self._call(
+                "reads",
+                lambda: client.inspect_image(image),  # type: ignore[no-untyped-call]
+            )
+
+    async def pull(self, image: str) -> None:
+        """Pulls an image. Raises ImageNotFound or ImagePullFailed with the reason in a sentence."""
+        client = self._connected()
+
+        def pull() -> None:
+            for line in client.pull(image, stream=True, decode=True):
+                if "error" in line:
+                    raise _PullError(line["error"])
+
+        try:
+            await self._call("pulls", pull, self._settings.pull_timeout)
+        except _PullError as error:
+            log.warning("Image %r could not be pulled: %s", image, error)
+            raise pull_failure(image, str(error)) from error
+        except (errors.EngineFailed, errors.ImageNotFound, errors.InvalidRequest) as error:
+            raise pull_failure(image, str(error.__cause__ or error)) from error
+
+    async def create(self, body: Mapping[str, Any], name: str | None) -> str:
+        """Creates a container; its full id. Raises NameInUse, ImageNotFound, InvalidRequest."""
+        client = self._connected()
+        with _about(image=str(body["Image"]), name=name):
+            answer = await self._call(
+                "mutations",
+                lambda: client.create_container_from_config(dict(body), name),  # type: ignore[no-untyped-call]
+            )
+        return str(answer["Id"])
+
+    async def start(self, container_id: str) -> None:
+        """Starting one that runs is a no-op. Raises PortRefused, StartRefused, ContainerPaused."""
+        client = self._connected()
+        await self._call("mutations", lambda: client.start(container_id))
+
+    async def stop(self, container_id: str, grace: int) -> None:
+        """Ends it with its stop signal, and kills it after `grace` seconds. No-op when stopped."""
+        client = self._connected()
+        seconds = grace + self._settings.engine_timeout
+        await self._call("stops", lambda: client.stop(container_id, timeout=grace), seconds)
+
+    async def restart(self, container_id: str, grace: int) -> None:
+        client = self._connected()
+        seconds = grace + self._settings.engine_timeout
+        await self._call("stops", lambda: client.restart(container_id, timeout=grace), seconds)
+
+    async def remove(self, container_id: str, *, force: bool = False) -> None:
+        """Removes a container and its anonymous volumes; `force` kills it if it runs."""
+        client = self._connected()
+        await self._call(
+            "mutations", lambda: client.remove_container(container_id, v=True, force=force)
+        )
+
+    async def remove_volume(self, name: str, *, label: str, value: str) -> None:
+        """Removes a volume that has this label. No-op if it has not, is in use, or is not there."""
+        client = self._connected()
+
+        def remove() -> None:
+            with suppress(docker.errors.NotFound):
+                if (client.inspect_volume(name).get("Labels") or {}).get(label) == value:
+                    client.remove_volume(name)
+
+        with suppress(errors.ContainerBusy):  # 409: somebody uses it by now
+            await self._call("mutations", remove)
+
+    async def stats(self, container_id: str) -> dict[str, Any]:
+        """One sample; an empty `cpu_stats` or nothing at all when the container does not run."""
+        client = self._connected()
+        return await self._call(
+            "statistics", lambda: client.stats(container_id, stream=False, one_shot=True)
+        )
+
+    async def events(self) -> AsyncGenerator[str, None]:
+        """The id of a container whenever something happens to it, from the call of `anext` on.
+
+        The first item is an empty string and says that the subscription stands. The iterator ends
+        when the connection does: the SDK makes no difference between an end and an error.
+        """
+        client = self._connected()
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[str | BaseException | None] = asyncio.Queue()
+        streams: list[Any] = []
+
+        def say(item: str | BaseException | None) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(queue.put_nowait, item)
+
+        def follow() -> None:
+            try:
+                with _translated():
+                    stream = client.events(
+                        decode=True, filters={"type": "container", "event": list(_EVENTS)}
+                    )
+                streams.append(stream)
+                say("")
+                for event in stream:
+                    say(str(event["Actor"]["ID"]))
+                say(None)
+            except BaseException as error:
+                say(error)
+
+        threading.Thread(target=follow, name="events", daemon=True).start()
+        try:
+            deadline: float | None = self._settings.engine_timeout
+            while True:
+                async with asyncio.timeout(deadline):
+                    item = await queue.get()
+                deadline = None
+                if item is None:
+                    return
+                if isinstance(item, errors.OrchestratorError):
+                    raise item
+                if isinstance(item, BaseException):
+                    raise errors.EngineUnavailable(
+                        "The Docker engine's events cannot be followed."
+                    ) from item
+                yield item
+        except TimeoutError:
+            raise errors.EngineTimeout("The Docker engine does not answer.") from None
+        finally:
+            for stream in streams:
+                try:
+                    stream.close()
+                except (OSError, AttributeError, docker.errors.DockerException):
+                    log.debug("The event stream was closed already", exc_info=True)
+
+    # Within
+
+    def _open(self) -> docker.APIClient:
+        environment = {
+            name: value
+            for name, value in (
+                ("DOCKER_HOST", self._settings.docker_host),
+                ("DOCKER_TLS_VERIFY", self._settings.docker_tls_verify),
+                ("DOCKER_CERT_PATH", self._settings.docker_cert_path),
+            )
+            if value is not None
+        }
+        client = docker.APIClient(
+            version="auto",
+            timeout=int(self._settings.engine_timeout),
+            max_pool_size=sum(_POOLS.values()),
+            **docker.utils.kwargs_from_env(environment=environment),
+        )
+        adapter = client.get_adapter(client.base_url)
+        if isinstance(adapter, docker.transport.UnixHTTPAdapter):
+            _use_one_pool(adapter)
+        return client
+
+    def _connected(self) -> docker.APIClient:
+        if self._client is None:
+            raise errors.EngineUnavailable(
+                "The service has not reached the Docker engine yet. See that it runs, and that"
+                " DOCKER_HOST is right; the service connects by itself."
+            )
+        return self._client
+
+    async def _call(self, pool: str, call: Callable[[], T], seconds: float | None = None) -> T:
+        def translated() -> T:
+            with _translated():
+                return call()
+
+        try:
+            return await self._pools[pool].run(translated, seconds or self._settings.engine_timeout)
+        except errors.EngineFailed as error:
+            # Here and not in the thread, which does not know whose request it works for.
+            log.error("The engine failed: %s", error.__cause__)
+            raise
+
+
+class _PullError(Exception):
+    """The engine's words in the middle of a pull."""
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turns the SDK's exceptions into ours. Runs in the thread of the call."""
+    try:
+        yield
+    except docker.errors.APIError as error:
+        raise refusal(
+            status=error.status_code or 500,
+            text=str(error.explanation or error),
+            image_missing=isinstance(error, docker.errors.ImageNotFound),
+        ) from error
+    except requests.exceptions.Timeout as error:
+        raise errors.EngineTimeout(
+            "The Docker engine did not answer in time. Look at GET /health, and at GET /containers"
+            " for what has happened meanwhile."
+        ) from error
+    except (
+        requests.exceptions.RequestException,
+        docker.errors.DockerException,
+        OSError,
+        ValueError,  # of urllib.parse, for a DOCKER_HOST that is no URL
+    ) as error:
+        raise errors.EngineUnavailable(
+            "The Docker engine cannot be reached. See that it runs, that this service may use its"
+            " socket, and that DOCKER_HOST is right; the service reconnects by itself."
+        ) from error
+
+
+@contextmanager
+def _about(*, image: str | None = None, name: str | None = None) -> Iterator[None]:
+    """Puts the image or name of a call into the errors that are about it."""
+    try:
+        yield
+    except errors.ImageNotFound as error:
+        raise errors.ImageNotFound(
+            f'Image "{image}" is not on the engine. Pull or build it first, or allow a pull with'
+            ' "pull": "missing".',
+            image=image,
+        ) from error
+    except errors.NameInUse as error:
+        raise errors.NameInUse(
+            f'A container named "{name}" exists already. Remove it or choose another name.',
+            name=name,
+        ) from error

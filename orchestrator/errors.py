@@ -1,0 +1,192 @@
+"""What can go wrong, in the service's own words.
+
+Every failure that a caller can meet is one of these. An error carries a stable `code` that
+programs match on, a sentence that says what to do, and the fields of the case (`port`, `name`,
+`matches`, …). It knows nothing of HTTP: `problems.py` maps the six kinds below to status codes.
+
+The engine's own words go into `__cause__` and the log, since they may carry paths and addresses.
+"""
+
+from typing import ClassVar
+
+
+class OrchestratorError(Exception):
+    """Base of all errors of this package.
+
+    `fields` are JSON values that describe the case; None values are left out.
+    """
+
+    code: ClassVar[str] = "internal-error"
+    title: ClassVar[str] = "Something went wrong in the service"
+
+    def __init__(self, message: str, **fields: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fields = {name: value for name, value in fields.items() if value is not None}
+
+
+# The six kinds. What is raised is always one of their children further down.
+
+
+class InvalidError(OrchestratorError):
+    """The request itself is wrong; the same request will never work."""
+
+
+class MissingError(OrchestratorError):
+    """What the request names does not exist."""
+
+
+class ConflictError(OrchestratorError):
+    """The request is fine, but not in the present state of things."""
+
+
+class ForbiddenError(OrchestratorError):
+    """The operator does not allow it."""
+
+
+class UnavailableError(OrchestratorError):
+    """Not now; the same request may work later. `retry_after` is in seconds."""
+
+    retry_after: ClassVar[int] = 5
+
+
+class DeadlineError(OrchestratorError):
+    """The engine did not answer in time. `retry_after` is in seconds."""
+
+    retry_after: ClassVar[int] = 5
+
+
+# Invalid
+
+
+class InvalidRequest(InvalidError):
+    code = "invalid-request"
+    title = "The request is not valid"
+
+
+class PortOutOfRange(InvalidError):
+    code = "port-out-of-range"
+    title = "The port is outside the range of this service"
+
+
+class IdempotencyKeyReused(InvalidError):
+    code = "idempotency-key-reused"
+    title = "The idempotency key belongs to another request"
+
+
+class StartRefused(InvalidError):
+    """The engine cannot start what the request describes, for example an unknown command."""
+
+    code = "start-refused"
+    title = "The container cannot be started"
+
+
+# Missing
+
+
+class ContainerNotFound(MissingError):
+    code = "container-not-found"
+    title = "No such container"
+
+
+class ImageNotFound(MissingError):
+    code = "image-not-found"
+    title = "No such image"
+
+
+class PortNotFound(MissingError):
+    code = "port-not-found"
+    title = "The port is outside the range of this service"
+
+
+# Conflict
+
+
+class AmbiguousId(ConflictError):
+    code = "ambiguous-id"
+    title = "Several containers match"
+
+
+class NameInUse(ConflictError):
+    code = "name-in-use"
+    title = "The name is in use"
+
+
+class PortInUse(ConflictError):
+    code = "port-in-use"
+    title = "The port is in use"
+
+
+class PortGivenAway(ConflictError):
+    code = "port-given-away"
+    title = "The container's port was given to another one"
+
+
+class ContainerNotRunning(ConflictError):
+    code = "container-not-running"
+    title = "The container does not run"
+
+
+class ContainerPaused(ConflictError):
+    code = "container-paused"
+    title = "The container is paused"
+
+
+class ContainerBusy(ConflictError):
+    """The engine is in the middle of something with this container, for example its removal."""
+
+    code = "container-busy"
+    title = "The container is busy"
+
+
+# Forbidden
+
+
+class NotManaged(ForbiddenError):
+    code = "not-managed"
+    title = "The container is not managed by this service"
+
+
+# Unavailable, too late
+
+
+class PortsExhausted(UnavailableError):
+    code = "ports-exhausted"
+    title = "No port is left"
+
+
+class EngineUnavailable(UnavailableError):
+    code = "engine-unavailable"
+    title = "The Docker engine cannot be reached"
+
+
+class EngineFailed(UnavailableError):
+    """The engine answered with an error that this service has no better name for."""
+
+    code = "engine-failed"
+    title = "The Docker engine reported an error"
+
+
+class ImagePullFailed(UnavailableError):
+    code = "image-pull-failed"
+    title = "The image cannot be pulled"
+
+
+class EngineTimeout(DeadlineError):
+    code = "engine-timeout"
+    title = "The Docker engine did not answer in time"
+
+
+class PortRefused(ConflictError):
+    """The engine refused to start a container because one of its ports is taken.
+
+    `port` is the refused one where the engine's text names it, else None.
+    Callers of the service never see it: lifecycle solves it by trying on.
+    """
+
+    code = "port-refused"
+    title = "The engine refused the port"
+
+    def __init__(self, message: str, port: int | None) -> None:
+        super().__init__(message, port=port)
+        self.port = port

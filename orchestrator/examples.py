@@ -1,0 +1,193 @@
+"""What answers and problems look like, for the documentation: one example for each model and code.
+
+They are kept apart from the models because they are read by people only. A test holds them to the
+models, field by field.
+"""
+
+from typing import Any
+
+_ID = "0f4c1d2a9b7e"
+
+_COUNTS = {
+    "total": 2,
+    "running": 1,
+    "paused": 0,
+    "restarting": 0,
+    "created": 0,
+    "exited": 1,
+    "removing": 0,
+    "dead": 0,
+    "managed": 2,
+}
+
+_PORT_SUMMARY = {
+    "range": {"first": 8001, "last": 8999},
+    "api_port": 8000,
+    "total": 999,
+    "available": 998,
+    "in_use": 1,
+    "reserved": 0,
+    "remembered": 0,
+    "external": 0,
+}
+
+_PORT_ROW = {
+    "port": 8001,
+    "state": "in_use",
+    "container_id": _ID,
+    "container_name": "web-1",
+    "container_port": "5000/tcp",
+    "since": "2026-01-02T15:04:05.456789Z",
+    "held_by": None,
+}
+
+_MEMORY = {
+    "total": "8192.00 MB",
+    "used": "2048.00 MB",
+    "available": "6144.00 MB",
+    "percent": 25.0,
+    "total_bytes": 8589934592,
+    "used_bytes": 2147483648,
+    "available_bytes": 6442450944,
+}
+
+_DISK = {
+    "total": "102400.00 MB",
+    "used": "40960.00 MB",
+    "free": "61440.00 MB",
+    "percent": 40.0,
+    "total_bytes": 107374182400,
+    "used_bytes": 42949672960,
+    "free_bytes": 64424509440,
+}
+
+_HOST = {
+    "hostname": "host-1",
+    "cpu": {"percent": 12.5, "count": 4, "load_average": [0.5, 0.4, 0.3]},
+    "memory": _MEMORY,
+    "disk": _DISK,
+    "network": {
+        "rx": "1.25 MB",
+        "tx": "0.75 MB",
+        "rx_bytes": 1310720,
+        "tx_bytes": 786432,
+    },
+    "uptime_s": 86400.0,
+    "timestamp": 1767366245.5,
+}
+
+# By the name of the model.
+MODELS: dict[str, dict[str, Any]] = {
+    "CreateRequest": {"env": {"GREETING": "hello"}, "memory": "256m"},
+    "Container": {
+        "id": _ID,
+        "name": "web-1",
+        "status": "running",
+        "image": "base-api-server:latest",
+        "ports": {"5000/tcp": "0.0.0.0:8001"},
+        "created": "2026-01-02T15:04:05.123456Z",
+        "state": "running",
+        "health": "healthy",
+        "started_at": "2026-01-02T15:04:05.456789Z",
+        "finished_at": None,
+        "exit_code": None,
+        "labels": {"orchestration-api.managed": "true", "orchestration-api.ports": "8001"},
+        "managed": True,
+        "url": "http://localhost:8001",
+        "limits": {"memory": 268435456, "cpus": None, "pids": None},
+    },
+    "RemovedContainer": {
+        "id": _ID,
+        "name": "web-1",
+        "removed": True,
+        "released_ports": [8001],
+    },
+    "ContainerStats": {
+        "container_id": _ID,
+        "name": "web-1",
+        "cpu_percent": 2.5,
+        "memory_usage": "45.23 MB",
+        "memory_limit": "512.00 MB",
+        "memory_percent": 8.83,
+        "network_rx": "1.25 MB",
+        "network_tx": "0.75 MB",
+        "timestamp": 1767366245.5,
+        "cpu_percent_of_host": 1.25,
+        "memory_usage_bytes": 47427092,
+        "memory_limit_bytes": 536870912,
+        "memory_cache_bytes": 1048576,
+        "network_rx_bytes": 1310720,
+        "network_tx_bytes": 786432,
+        "block_read_bytes": 0,
+        "block_write_bytes": 4096,
+        "pids": 2,
+        "sampled_at": "2026-01-02T15:04:05.500000Z",
+        "interval_s": 0.25,
+        "source": "engine",
+    },
+    "PortRow": _PORT_ROW,
+    "PortTable": {**_PORT_SUMMARY, "ports": [_PORT_ROW]},
+    "SystemStats": {**_HOST, "containers": _COUNTS},
+    "Index": {
+        "name": "Docker Orchestration API",
+        "version": "0.1.0",
+        "links": {"docs": "/docs", "redoc": "/redoc", "openapi": "/openapi.json"},
+        "endpoints": [
+            {"method": "GET", "path": "/ports", "summary": "Every port that is not free"}
+        ],
+    },
+    "Alive": {"status": "alive"},
+    "Ready": {"status": "ready"},
+    "Health": {
+        "status": "healthy",
+        "docker": {
+            "status": "connected",
+            "version": "28.5.2",
+            "api_version": "1.51",
+            "problem": None,
+        },
+        "containers": _COUNTS,
+        "ports": _PORT_SUMMARY,
+        "listing_age_s": 3.217,
+        "uptime_s": 86400.0,
+        "version": "0.1.0",
+    },
+}
+
+# The `detail` of a problem, by its code.
+DETAILS: dict[str, str] = {
+    "invalid-request": 'memory: memory is a number with a unit, like "512m" or "1g", or bytes.',
+    "port-out-of-range": "Port 80 is outside 8001-8999. Pin one of these, or leave `port` out and"
+    " the service picks a free one.",
+    "idempotency-key-reused": "This Idempotency-Key came with another body before, which made"
+    ' "web-1". Use a new key for a new container.',
+    "start-refused": 'The container cannot start: "/srv/app" is missing or cannot be run in this'
+    " image. Check `command`, and that the image was built for this host.",
+    "container-not-found": 'There is no container "web-9". GET /containers lists all there are.',
+    "image-not-found": 'Image "nginx:0.0" could not be pulled: its registry does not have it. Check'
+    " its name and tag.",
+    "port-not-found": "Port 80 is outside 8001-8999, the ports that this service gives out.",
+    "ambiguous-id": '"0f" is the beginning of 2 ids. Give more characters.',
+    "name-in-use": 'A container named "web-1" exists already. Remove it or choose another name.',
+    "port-in-use": 'Port 8001 is in use by container "web-1". Pin another one, or leave `port` out'
+    " and the service picks a free one.",
+    "port-given-away": 'Port 8001 of this container was given to "web-2" while it was stopped.'
+    ' Remove "web-2", or create this container anew to get another port.',
+    "container-not-running": 'Container "web-1" does not run, so it uses nothing. Start it first.',
+    "container-paused": 'Container "web-1" is paused, which this API does not undo. Restart it, or'
+    " run `docker unpause`.",
+    "container-busy": "The engine is busy with this container, perhaps removing it. Try again in a"
+    " moment.",
+    "not-managed": 'Container "db" was not created by this service, which leaves it alone. Use'
+    " docker, or set ALLOW_UNMANAGED=true.",
+    "ports-exhausted": "All ports of 8001-8999 are taken: 0 left, 1 wanted. Remove or stop a"
+    " container, or widen PORT_RANGE.",
+    "engine-unavailable": "The Docker engine cannot be reached. See that it runs, that this service"
+    " may use its socket, and that DOCKER_HOST is right; the service reconnects by itself.",
+    "engine-failed": "The Docker engine reported an error of its own; this service's log has its"
+    " words under the request's id. Try again; if it stays, look at the engine's log.",
+    "image-pull-failed": 'Image "nginx:1.27" could not be pulled: the engine cannot reach its'
+    " registry. Build or load it on the engine, or try again later.",
+    "engine-timeout": "The Docker engine did not answer within 20 seconds. Look at GET /health, and"
+    " at GET /containers for what has happened meanwhile.",
+}

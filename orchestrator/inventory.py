@@ -1,0 +1,126 @@
+"""What the engine holds, kept in memory, as the engine last described it.
+
+Guarantees: every container in here came from an inspection; reading never waits. Whether it is up
+to date is the watcher's business; `age` says how long ago a full listing confirmed it.
+"""
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+
+from .errors import AmbiguousId, ContainerNotFound
+from .models import Container, ContainerCounts
+
+
+class Inventory:
+    def __init__(self) -> None:
+        self._containers: dict[str, Container] = {}
+        self._names: dict[str, str] = {}  # name -> full id
+        self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._listed_at: float | None = None
+
+    def put(self, container: Container) -> None:
+        previous = self._containers.get(container.full_id)
+        if previous is not None and previous.name != container.name:
+            self._drop_name(previous)
+        self._containers[container.full_id] = container
+        self._names[container.name] = container.full_id
+        self._wake(container.full_id)
+
+    def remove(self, full_id: str) -> None:
+        """Removing a container that is not in here is a no-op."""
+        container = self._containers.pop(full_id, None)
+        if container is not None:
+            self._drop_name(container)
+        self._wake(full_id)
+
+    def peek(self, full_id: str) -> Container | None:
+        return self._containers.get(full_id)
+
+    def get(self, key: str) -> Container:
+        """A container by its id, its name, or an unambiguous beginning of its id, in this order.
+
+        Raises ContainerNotFound, or AmbiguousId with the containers that match.
+        """
+        full_id = key if key in self._containers else self._names.get(key)
+        if full_id is None:
+            matches = [found for found in self._containers if key and found.startswith(key)]
+            if len(matches) > 1:
+                raise AmbiguousId(
+                    f'"{key}" is the beginning of {len(matches)} ids. Give more characters.',
+                    matches=[self._containers[found].id for found in sorted(matches)[:20]],
+                )
+            if not matches:
+                shown = key if len(key) <= 64 else key[:61] + "..."
+                raise ContainerNotFound(
+                    f'There is no container "{shown}". GET /containers lists all there are.',
+                    id=shown,
+                )
+            full_id = matches[0]
+        return self._containers[full_id]
+
+    def all(self) -> list[Container]:
+        """Every container, the newest first."""
+        return sorted(self._containers.values(), key=lambda container: container.created)[::-1]
+
+    def labelled(self, label: str, value: str) -> Container | None:
+        """The container of this service that has a label with this value."""
+        for container in self._containers.values():
+            if container.managed and container.labels.get(label) == value:
+                return container
+        return None
+
+    def ids(self) -> Iterable[str]:
+        return self._containers.keys()
+
+    def counts(self) -> ContainerCounts:
+        states = Counter(container.state for container in self._containers.values())
+        return ContainerCounts(
+            total=len(self._containers),
+            managed=sum(container.managed for container in self._containers.values()),
+            running=states["running"],
+            paused=states["paused"],
+            restarting=states["restarting"],
+            created=states["created"],
+            exited=states["exited"],
+            removing=states["removing"],
+            dead=states["dead"],
+        )
+
+    async def wait_until(
+        self, full_id: str, holds: Callable[[Container], bool], seconds: float
+    ) -> Container | None:
+        """The container once `holds` is true of it, or as it is after `seconds`; None once gone."""
+        changed = asyncio.Event()
+        self._waiters[full_id].add(changed)
+        try:
+            async with asyncio.timeout(seconds):
+                while (container := self.peek(full_id)) is not None and not holds(container):
+                    changed.clear()
+                    await changed.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._waiters[full_id].discard(changed)
+            if not self._waiters[full_id]:
+                del self._waiters[full_id]
+        return self.peek(full_id)
+
+    def confirm(self) -> None:
+        """A full listing agrees with what is in here."""
+        self._listed_at = time.monotonic()
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the last full listing; None before the first."""
+        return None if self._listed_at is None else time.monotonic() - self._listed_at
+
+    def _drop_name(self, container: Container) -> None:
+        # A successor may have taken the name before the predecessor's removal was seen.
+        if self._names.get(container.name) == container.full_id:
+            del self._names[container.name]
+
+    def _wake(self, full_id: str) -> None:
+        for waiter in self._waiters.get(full_id, ()):
+            waiter.set()

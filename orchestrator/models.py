@@ -1,0 +1,296 @@
+"""The types that travel: what the inventory holds is what a route returns.
+
+`port` is always the host's port, `container_port` the one inside the container, written as Docker
+writes it: "5000/tcp". Sizes are bytes where the name ends in `_bytes` or the docstring says so.
+Times are RFC 3339 in UTC.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+LABEL_PREFIX = "orchestration-api."
+
+State = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
+PortState = Literal["free", "reserved", "in_use", "remembered", "external"]
+
+
+class Model(BaseModel):
+    """An answer: frozen, so that what is held in memory can be handed out as it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+# Containers
+
+
+class Limits(Model):
+    """What a container may use at most; null means no limit."""
+
+    memory: int | None = Field(None, description="Bytes.")
+    cpus: float | None = Field(None, description="CPUs, 0.5 is half of one.")
+    pids: int | None = Field(None, description="Processes and threads.")
+
+
+class Container(Model):
+    """A container as the engine last described it."""
+
+    id: str = Field(description="The first 12 characters of the container's id.")
+    name: str
+    status: State
+    image: str
+    ports: dict[str, str] = Field(
+        description="Published ports: container port to host address and port. Empty when stopped."
+    )
+    created: datetime
+    state: State = Field(description="The same as `status`.")
+    health: Literal["starting", "healthy", "unhealthy"] | None = Field(
+        None, description="What the image's health check says; null without one, or when stopped."
+    )
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    exit_code: int | None = Field(None, description="Null until the container has ended.")
+    labels: dict[str, str] = {}
+    managed: bool = Field(description="Whether this service created the container.")
+    url: str | None = Field(None, description="Where the first TCP port answers on this host.")
+    limits: Limits = Limits()
+
+    # For the service itself; not part of an answer.
+    full_id: str = Field(exclude=True)
+    held_ports: dict[int, str] = Field(default={}, exclude=True)  # port -> container port, live
+    own_ports: dict[int, str] = Field(default={}, exclude=True)  # the same, whenever it runs
+
+    @property
+    def runs(self) -> bool:
+        """Whether its processes exist and its ports are taken."""
+        return self.state in ("running", "paused", "restarting")
+
+
+class RemovedContainer(Model):
+    id: str
+    name: str
+    removed: Literal[True] = True
+    released_ports: list[int] = Field(description="Host ports that are free again.")
+
+
+# What a caller asks for
+
+
+class ContainerFilter(BaseModel):
+    """Which containers to list; all that is given must be true of one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    state: State | None = Field(None, description="Only those in this state.")
+    name: str | None = Field(
+        None, max_length=128, description="Only those whose name has this in it."
+    )
+    label: list[str] = Field(
+        [], max_length=20, description='Only those with this label: "team", or "team=blue".'
+    )
+    managed: bool | None = Field(None, description="Only this service's (true), or the others.")
+
+    def matches(self, container: Container) -> bool:
+        return (
+            self.state in (None, container.state)
+            and (self.name or "") in container.name
+            and self.managed in (None, container.managed)
+            and all(_has_label(container, label) for label in self.label)
+        )
+
+
+def _has_label(container: Container, wanted: str) -> bool:
+    name, equals, value = wanted.partition("=")
+    return name in container.labels and (not equals or container.labels[name] == value)
+
+
+# Ports
+
+
+class PortRow(Model):
+    """One host port of the range."""
+
+    port: int
+    state: PortState
+    container_id: str | None = Field(
+        None, description="Whose port it is or, when `remembered`, last was."
+    )
+    container_name: str | None = None
+    container_port: str | None = None
+    since: datetime | None = Field(None, description="Since when it is in this state.")
+    held_by: str | None = Field(None, description="Who holds an `external` port, where known.")
+
+
+class PortBounds(Model):
+    first: int
+    last: int
+
+
+class PortSummary(Model):
+    """How many ports there are in each state; `available` = free and remembered ones."""
+
+    range: PortBounds
+    api_port: int
+    total: int
+    available: int
+    in_use: int
+    reserved: int
+    remembered: int
+    external: int
+
+
+class PortTable(PortSummary):
+    ports: list[PortRow] = Field(description="A row for each port that is not free.")
+
+
+# Statistics
+
+
+class ContainerStats(Model):
+    """What a container uses. For people as text, for programs as numbers; null is not known."""
+
+    container_id: str
+    name: str
+    cpu_percent: float | None = Field(description="100 is one CPU busy, as `docker stats` counts.")
+    memory_usage: str | None = Field(description="Without the page cache. MB = 1024² bytes.")
+    memory_limit: str | None
+    memory_percent: float | None
+    network_rx: str | None = Field(description="Received by all interfaces since the start.")
+    network_tx: str | None
+    timestamp: float = Field(description="When it was sampled: seconds since 1970, UTC.")
+    cpu_percent_of_host: float | None = Field(description="100 is all CPUs of the host busy.")
+    memory_usage_bytes: int | None
+    memory_limit_bytes: int | None = Field(description="Without a limit: the host's memory.")
+    memory_cache_bytes: int | None = Field(description="Inactive page cache, not in the usage.")
+    network_rx_bytes: int | None
+    network_tx_bytes: int | None
+    block_read_bytes: int | None
+    block_write_bytes: int | None
+    pids: int | None
+    sampled_at: datetime
+    interval_s: float | None = Field(description="Seconds that the CPU figures are the mean of.")
+    source: Literal["engine"] = Field(description="Where the sample comes from.")
+
+
+class ContainerCounts(Model):
+    """How many containers the engine has, by state."""
+
+    total: int
+    running: int
+    paused: int
+    restarting: int
+    created: int
+    exited: int
+    removing: int
+    dead: int
+    managed: int = Field(description="How many of all are this service's.")
+
+
+class HostCpu(Model):
+    percent: float | None = Field(description="100 is all CPUs busy.")
+    count: int
+    load_average: list[float] = Field(description="Over 1, 5 and 15 minutes.")
+
+
+class HostMemory(Model):
+    total: str | None
+    used: str | None = Field(description="What programs cannot get: total less available.")
+    available: str | None
+    percent: float
+    total_bytes: int
+    used_bytes: int
+    available_bytes: int
+
+
+class HostDisk(Model):
+    """The file system that holds `/`."""
+
+    total: str | None
+    used: str | None
+    free: str | None
+    percent: float
+    total_bytes: int
+    used_bytes: int
+    free_bytes: int
+
+
+class HostNetwork(Model):
+    """All interfaces together, since the host started."""
+
+    rx: str | None
+    tx: str | None
+    rx_bytes: int | None
+    tx_bytes: int | None
+
+
+class HostStats(Model):
+    hostname: str
+    cpu: HostCpu
+    memory: HostMemory
+    disk: HostDisk
+    network: HostNetwork
+    uptime_s: float = Field(description="Seconds since the host started.")
+    timestamp: float = Field(description="Seconds since 1970, UTC.")
+
+
+class SystemStats(HostStats):
+    """The host's figures, and how many containers its engine has."""
+
+    containers: ContainerCounts
+
+
+# The service itself
+
+
+class Endpoint(Model):
+    method: str
+    path: str
+    summary: str
+
+
+class Index(Model):
+    name: str
+    version: str
+    links: dict[str, str]
+    endpoints: list[Endpoint]
+
+
+class Alive(Model):
+    status: Literal["alive"] = "alive"
+
+
+class Ready(Model):
+    status: Literal["ready"] = "ready"
+
+
+class DockerHealth(Model):
+    status: Literal["connected", "disconnected"]
+    version: str | None = None
+    api_version: str | None = None
+    problem: str | None = Field(None, description="What is wrong, and what to do.")
+
+
+class Health(Model):
+    status: Literal["healthy", "unhealthy"]
+    docker: DockerHealth
+    containers: ContainerCounts
+    ports: PortSummary
+    listing_age_s: float | None = Field(
+        description="Seconds since memory was last compared with a full listing of the engine."
+    )
+    uptime_s: float
+    version: str
+
+
+class Problem(BaseModel):
+    """A problem document, RFC 9457, with more fields for the case: `port`, `name`, `matches`, …"""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="A URN for the kind of problem.")
+    title: str
+    status: int
+    detail: str = Field(description="What happened and what to do, in a sentence.")
+    code: str = Field(description="The kind of problem, for programs.")
+    request_id: str

@@ -1,0 +1,221 @@
+"""What the engine's JSON means, in both directions. Pure: no I/O, no state.
+
+Shapes are those of the Docker Engine API, `GET /containers/{id}/json`, `GET /containers/json` and
+`POST /containers/create`, in the versions 1.40 and later; fields that a version lacks are absent.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from .create_request import CreateRequest
+from .models import LABEL_PREFIX, Container, Limits
+
+LABEL_MANAGED = LABEL_PREFIX + "managed"
+LABEL_PORTS = LABEL_PREFIX + "ports"  # "8001,8002": the host ports that the container was given
+LABEL_START = LABEL_PREFIX + "start"  # "false": created with `start: false`, so not a husk
+LABEL_CREATE = LABEL_PREFIX + "create"  # on a volume: the create that made it
+LABEL_KEY = LABEL_PREFIX + "idempotency-key"
+LABEL_REQUEST = LABEL_PREFIX + "request"  # what came with the key: see fingerprint()
+
+# A listing and an inspection write the time before which nothing happened like this.
+_NEVER = "0001-01-01T00:00:00Z"
+_NOT_INHERITED = ("com.docker.compose.", LABEL_PREFIX)
+_WILDCARDS = ("0.0.0.0", "::", "")
+
+
+def parse_container(payload: Mapping[str, Any]) -> Container:
+    """A Container from `GET /containers/{id}/json`."""
+    config, host, state = payload["Config"], payload["HostConfig"], payload["State"]
+    labels: dict[str, str] = config.get("Labels") or {}
+    status = state["Status"]
+    runs = status in ("running", "paused", "restarting")
+    own = _own_ports(host)
+    bound = (payload["NetworkSettings"].get("Ports") or {}) if runs else {}
+    published, held = _published(bound), _host_ports(bound)
+    ended = not runs and status != "created"
+    return Container(
+        id=payload["Id"][:12],
+        full_id=payload["Id"],
+        name=payload["Name"].removeprefix("/"),
+        status=status,
+        state=status,
+        image=config["Image"],
+        ports={key: f"{address}:{port}" for key, (address, port) in published.items()},
+        created=_time(payload["Created"]),
+        health=_health(state) if runs else None,
+        started_at=_time_or_none(state.get("StartedAt")),
+        finished_at=_time_or_none(state.get("FinishedAt")) if ended else None,
+        exit_code=state.get("ExitCode") if ended else None,
+        labels=labels,
+        managed=labels.get(LABEL_MANAGED) == "true",
+        url=_url(published),
+        limits=Limits(
+            memory=host.get("Memory") or None,
+            cpus=_cpus(host),
+            pids=host["PidsLimit"] if (host.get("PidsLimit") or 0) > 0 else None,
+        ),
+        # Between two runs a restarting container has nothing bound, but it will come back for it.
+        held_ports=held or (own if status == "restarting" else {}),
+        own_ports=own,
+    )
+
+
+def agrees(summary: Mapping[str, Any], container: Container) -> bool:
+    """Whether an entry of `GET /containers/json` tells nothing new about a container."""
+    ports = {port["PublicPort"] for port in summary.get("Ports") or () if port.get("PublicPort")}
+    return (
+        summary["State"] == container.state
+        and f"/{container.name}" in (summary.get("Names") or ())
+        and (
+            not container.runs
+            or container.state == "restarting"
+            or ports == set(container.held_ports)
+        )
+    )
+
+
+def image_labels(image: Mapping[str, Any]) -> dict[str, str]:
+    """The labels that a container of an image (`GET /images/{name}/json`) inherits."""
+    return dict((image.get("Config") or {}).get("Labels") or {})
+
+
+def exposed_ports(image: Mapping[str, Any]) -> list[str]:
+    """The container ports that an image (`GET /images/{name}/json`) exposes, lowest first."""
+    exposed = (image.get("Config") or {}).get("ExposedPorts") or {}
+    return sorted(exposed, key=lambda port: (int(port.partition("/")[0]), port))
+
+
+def is_husk(container: Container) -> bool:
+    """Whether a container of ours was created and then forgotten: it never ran, and should have."""
+    return (
+        container.managed
+        and container.state == "created"
+        and container.started_at is None
+        and container.labels.get(LABEL_START) != "false"
+    )
+
+
+def fingerprint(request: CreateRequest) -> str:
+    """The same for equal requests, and for no others. Fields at their defaults do not count, so
+    that a new field does not make old requests differ.
+    """
+    fields = request.model_dump(mode="json", exclude_defaults=True)
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def create_body(
+    request: CreateRequest,
+    *,
+    image: str,
+    image_labels: Mapping[str, str],
+    ports: Mapping[str, int],
+    publish_address: str,
+    memory: int,
+    create_id: str,
+    key: str | None = None,
+) -> dict[str, Any]:
+    """The body of `POST /containers/create` for a request, the ports that it was given, and its
+    idempotency key. `create_id` is written on the volumes that the engine makes for it.
+    """
+    # A container inherits its image's labels. Compose 2 labels what it builds, and would take a
+    # clone for a container of its own; a label of ours would come from a commit of a clone.
+    foreign = {name: "" for name in image_labels if name.startswith(_NOT_INHERITED)}
+    ours = {
+        LABEL_MANAGED: "true",
+        LABEL_PORTS: ",".join(str(port) for port in ports.values()),
+    }
+    if not request.start:
+        ours[LABEL_START] = "false"
+    if key is not None:
+        ours |= {LABEL_KEY: key, LABEL_REQUEST: fingerprint(request)}
+    labels = foreign | request.labels | ours
+    policy, _, retries = request.restart_policy.partition(":")
+    body: dict[str, Any] = {
+        "Image": image,
+        "Env": [f"{name}={value}" for name, value in request.env.items()],
+        "Labels": labels,
+        "ExposedPorts": {container_port: {} for container_port in ports},
+        "HostConfig": {
+            "PortBindings": {
+                container_port: [{"HostIp": publish_address, "HostPort": str(port)}]
+                for container_port, port in ports.items()
+            },
+            "Memory": memory,
+            "NanoCpus": round((request.cpus or 0) * 1_000_000_000),
+            "PidsLimit": request.pids or 0,
+            "RestartPolicy": {"Name": policy, "MaximumRetryCount": int(retries or 0)},
+            "Mounts": [_mount(volume, create_id) for volume in request.volumes],
+        },
+    }
+    if request.command is not None:
+        body["Cmd"] = request.command
+    return body
+
+
+def _mount(volume: str, create_id: str) -> dict[str, Any]:
+    name, target, *mode = volume.split(":")
+    return {
+        "Type": "volume",
+        "Source": name,
+        "Target": target,
+        "ReadOnly": mode == ["ro"],
+        "VolumeOptions": {"Labels": {LABEL_MANAGED: "true", LABEL_CREATE: create_id}},
+    }
+
+
+def _own_ports(host: Mapping[str, Any]) -> dict[int, str]:
+    """The fixed host ports of a container, which it has whenever it runs."""
+    return _host_ports(host.get("PortBindings") or {})
+
+
+def _host_ports(ports: Mapping[str, Any]) -> dict[int, str]:
+    """port -> container port, of every binding: one container port may be on several ports."""
+    return {
+        int(binding["HostPort"]): container_port
+        for container_port, bindings in ports.items()
+        for binding in bindings or ()
+        if binding.get("HostPort", "").isdigit() and binding["HostPort"] != "0"
+    }
+
+
+def _published(ports: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
+    """container port -> address and port; of several, the lowest port of an IPv4 address."""
+    shown: dict[str, tuple[str, int]] = {}
+    for container_port, bindings in ports.items():
+        usable = [binding for binding in bindings or () if binding.get("HostPort")]
+        if usable:
+            first = min(usable, key=lambda each: (":" in each["HostIp"], int(each["HostPort"])))
+            shown[container_port] = (first["HostIp"], int(first["HostPort"]))
+    return shown
+
+
+def _url(published: Mapping[str, tuple[str, int]]) -> str | None:
+    for container_port, (address, port) in published.items():
+        if container_port.endswith("/tcp"):
+            host = "localhost" if address in _WILDCARDS else address
+            return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return None
+
+
+def _cpus(host: Mapping[str, Any]) -> float | None:
+    """The CPU limit, written by --cpus as NanoCpus, or by older clients as a quota of a period."""
+    if nano := host.get("NanoCpus"):
+        return float(nano) / 1_000_000_000
+    quota = host.get("CpuQuota") or 0
+    return float(quota) / (host.get("CpuPeriod") or 100_000) if quota > 0 else None
+
+
+def _health(state: Mapping[str, Any]) -> Any:
+    status = (state.get("Health") or {}).get("Status")
+    return status if status in ("starting", "healthy", "unhealthy") else None
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _time_or_none(text: str | None) -> datetime | None:
+    return None if text in (None, "", _NEVER) else _time(text or _NEVER)

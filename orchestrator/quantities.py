@@ -1,0 +1,65 @@
+"""Quantities as people write them: "512m", "8001-8999", "45.23 MB". Pure."""
+
+import re
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+
+_MEMORY = re.compile(r"(\d{1,20}(?:\.\d{1,6})?)\s*([bkmgt]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
+_FACTORS = {"": 1, "b": 1, "k": 1024, "m": MIB, "g": 1024 * MIB, "t": 1024 * 1024 * MIB}
+
+# 6 MiB is the least that the engine accepts; 16 TiB is beyond any host and within its 64 bits.
+MEMORY_MIN = 6 * MIB
+MEMORY_MAX = 16 * 1024 * 1024 * MIB
+
+
+def parse_memory(value: object) -> int:
+    """Bytes from `512m`, `1.5g`, `1GiB`, `536870912` or a whole number; units are powers of 1024.
+
+    Raises ValueError with a sentence for the caller when the text is malformed, or the amount is
+    less than 6 MiB or more than 16 TiB.
+    """
+    if isinstance(value, int) and not isinstance(value, bool):
+        size = value
+    else:
+        match = _MEMORY.fullmatch(value.strip()) if isinstance(value, str) else None
+        if match is None:
+            raise ValueError('memory is a number with a unit, like "512m" or "1g", or bytes')
+        size = int(float(match[1]) * _FACTORS[match[2].lower()])
+    if not MEMORY_MIN <= size <= MEMORY_MAX:
+        raise ValueError('memory must be from "6m", the least that Docker accepts, to "16t"')
+    return size
+
+
+def megabytes(size: int | None) -> str | None:
+    """Bytes as people read them, in units of 1024²: 47427092 is "45.23 MB"."""
+    return None if size is None else f"{size / MIB:.2f} MB"
+
+
+@dataclass(frozen=True)
+class PortRange:
+    """The host ports from `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def parse(cls, text: str) -> "PortRange":
+        """A range from "8001-8999"; ValueError when it is not one within 1-65535."""
+        match = re.fullmatch(r"\s*(\d{1,5})\s*-\s*(\d{1,5})\s*", text, re.ASCII)
+        if match is None:
+            raise ValueError('a port range looks like "8001-8999"')
+        first, last = int(match[1]), int(match[2])
+        if not 1 <= first <= last <= 65535:
+            raise ValueError("a port range goes upward and lies within 1-65535")
+        return cls(first, last)
+
+    @property
+    def size(self) -> int:
+        return self.last - self.first + 1
+
+    def __contains__(self, port: object) -> bool:
+        return isinstance(port, int) and self.first <= port <= self.last
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"

@@ -1,0 +1,100 @@
+"""What the engine's refusals mean. Pure: text in, one of our errors out.
+
+The texts were read off engines 20.10, 26.1 and 28.5; "ports are not available" is Docker
+Desktop's. They may carry paths and addresses, so only what is plainly harmless is passed on.
+"""
+
+import re
+
+from . import errors
+
+_PORT_TAKEN = re.compile(
+    r"port is already allocated|address already in use|ports are not available"
+    r"|all ports are allocated"
+)
+_PORT_NUMBER = re.compile(r":(\d{1,5})(?::| |/|$)")
+_BAD_COMMAND = re.compile(
+    r"(oci runtime|container process|exec:).*(no such file or directory|not found in"
+    r"|permission denied|exec format error|is a directory|not a directory|argument list too long)"
+    r"|unable to find (user|group)|no matching entries in passwd|chdir to cwd|cannot mkdir",
+    re.DOTALL,
+)
+_EXECUTABLE = re.compile(r'exec:? "([^"]{1,200})"')
+_REVEALING = re.compile(r"(?<![\w.-])/|\\|\d+\.\d+\.\d+\.\d+|::")
+
+
+def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.OrchestratorError:
+    """Our error for an answer of the engine with an error status and its text."""
+    low = text.lower()
+    if _PORT_TAKEN.search(low):
+        number = _PORT_NUMBER.search(text)
+        return errors.PortRefused("The port is taken.", int(number[1]) if number else None)
+    if "cannot assign requested address" in low:
+        return errors.EngineFailed(
+            "The host does not have the address that containers are published on. The operator"
+            " sets it with PUBLISH_ADDRESS."
+        )
+    if image_missing or "no such image" in low:
+        return errors.ImageNotFound("There is no such image on the engine.")
+    if status == 404 and "no such container" in low:
+        return errors.ContainerNotFound("The container does not exist any more.")
+    if status == 409 and "name" in low and "already in use" in low:
+        return errors.NameInUse("The name is in use by another container.")
+    if status == 409 and "paused" in low:
+        return errors.ContainerPaused(
+            "The container is paused. Stop or restart it, or run `docker unpause`."
+        )
+    if status == 409 or "removal of container" in low or "marked for removal" in low:
+        return errors.ContainerBusy(
+            "The engine is busy with this container, perhaps removing it. Try again in a moment."
+        )
+    if _BAD_COMMAND.search(low):
+        program = _EXECUTABLE.search(text)
+        what = f'"{program[1]}"' if program else "its command, user or working directory"
+        return errors.StartRefused(
+            f"The container cannot start: {what} is missing or cannot be run in this image."
+            " Check `command`, and that the image was built for this host.",
+            program=program[1] if program else None,
+        )
+    if status in (400, 404, 406, 422) or "invalid" in low or "minimum memory" in low:
+        reason = "" if _REVEALING.search(text) or len(text) > 300 else f": {text.rstrip('.')}"
+        return errors.InvalidRequest(f"The Docker engine refused the request{reason}.")
+    return errors.EngineFailed(
+        "The Docker engine reported an error of its own; this service's log has its words under"
+        " the request's id. Try again; if it stays, look at the engine's log."
+    )
+
+
+def pull_failure(image: str, text: str) -> errors.OrchestratorError:
+    """Our error for the engine's words about a pull that failed."""
+    low = text.lower()
+    if re.search(r"denied|unauthorized|authentication required|no basic auth", low):
+        return errors.ImageNotFound(
+            f'Image "{image}" could not be pulled: its registry does not have it, or wants a login.'
+            " Check the name, or pull it with `docker login` and `docker pull`.",
+            image=image,
+        )
+    if re.search(r"not found|does not exist|manifest unknown|no such image", low):
+        return errors.ImageNotFound(
+            f'Image "{image}" could not be pulled: its registry does not have it. Check its name'
+            " and tag.",
+            image=image,
+        )
+    if re.search(r"invalid reference|could not parse reference|invalid tag", low):
+        return errors.InvalidRequest(f'"{image}" is not an image reference.', image=image)
+    reason = "the engine could not download it"
+    if "no space left" in low:  # first: its text has a path, in which any word may stand
+        reason = "the engine's disk is full"
+    elif re.search(
+        r"dial tcp|no such host|lookup|connection|timeout|deadline|unreachable|eof", low
+    ):
+        reason = "the engine cannot reach its registry"
+    elif re.search(r"x509|certificate|tls", low):
+        reason = "the engine does not trust its registry's certificate"
+    elif re.search(r"toomanyrequests|rate limit", low):
+        reason = "its registry limits downloads and asks to wait"
+    return errors.ImagePullFailed(
+        f'Image "{image}" could not be pulled: {reason}. Build or load it on the engine, or try'
+        " again later.",
+        image=image,
+    )

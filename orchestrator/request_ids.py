@@ -1,0 +1,58 @@
+"""An id for each request: in the answer's X-Request-ID, in problem documents, in log lines."""
+
+import logging
+import re
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextvars import ContextVar
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+_HEADER = b"x-request-id"
+_USABLE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+current: ContextVar[str] = ContextVar("request_id", default="-")
+
+
+class RequestIds:
+    """ASGI middleware. A caller's own id is kept where it is short and plain."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(_HEADER, b"")
+        request_id = given.decode() if _USABLE.fullmatch(given) else uuid.uuid4().hex
+        current.set(request_id)
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (_HEADER, request_id.encode())]
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)
+
+
+def configure_logging(level: str) -> None:
+    """Sends this service's log lines to standard error, with the id of their request."""
+    logger = logging.getLogger("orchestrator")
+    logger.setLevel(level.upper())
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.addFilter(_add_request_id)
+        handler.setFormatter(
+            logging.Formatter("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s")
+        )
+        logger.addHandler(handler)
+
+
+def _add_request_id(record: logging.LogRecord) -> bool:
+    record.request_id = current.get()
+    return True

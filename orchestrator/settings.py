@@ -1,0 +1,69 @@
+"""Settings from the environment. Read when the app is built, never at import."""
+
+import ipaddress
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from .quantities import PortRange, parse_memory
+
+
+def _port_range(value: Any) -> Any:
+    return PortRange.parse(value) if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """Every setting, its environment variable (the name in capitals) and its default.
+
+    An empty variable counts as unset, so that Compose may pass one through.
+    """
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=1, le=65535)
+    log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
+
+    port_range: Annotated[PortRange, NoDecode, BeforeValidator(_port_range)] = PortRange(8001, 8999)
+    publish_address: str = "0.0.0.0"
+    default_image: str = Field("base-api-server:latest", min_length=1)
+    default_memory: Annotated[int, BeforeValidator(parse_memory)] = 512 * 1024 * 1024
+
+    engine_timeout: float = Field(20.0, ge=1, le=600)  # seconds for one call of the engine
+    pull_timeout: float = Field(600.0, ge=1, le=86400)  # seconds for one pull
+    allow_unmanaged: bool = False
+
+    docker_host: str | None = None
+    docker_tls_verify: str | None = None
+    docker_cert_path: str | None = None
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("publish_address")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        try:
+            return str(ipaddress.ip_address(value))
+        except ValueError:
+            raise ValueError(
+                "an address of this host is wanted, like 0.0.0.0 or 127.0.0.1"
+            ) from None
+
+
+class BadSettings(Exception):
+    """The environment holds a value that cannot be used. The message is one line."""
+
+
+def load_settings() -> Settings:
+    """The settings of this process's environment; raises BadSettings with one clear line."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"][:1]).upper()
+        reason = str(first["msg"]).removeprefix("Value error, ")
+        raise BadSettings(f"{name}={first['input']!r} cannot be used: {reason}.") from error
