@@ -1,0 +1,172 @@
+# shellcheck shell=bash
+# What run, test and check need before they can begin; sourced by them, from any directory.
+#
+# Every step finds what is there first and changes the machine only where something is missing, so a
+# second run takes seconds. Packages are installed on Debian and Ubuntu and by root only; elsewhere
+# the step says what to install.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+python=$root/.venv/bin/python
+PATH=$PATH:/usr/sbin:/sbin # dockerd and debootstrap live there; a plain `su` leaves it out
+cd "$root" || exit
+mkdir -p .run
+
+step() {
+  step_began=$SECONDS
+  printf '==> %s ...\n' "$1"
+}
+
+finish() { printf '    %s (%d s)\n' "$1" "$((SECONDS - step_began))"; }
+
+fail() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+
+# Returns 1, with the end of apt's output, where that does not work.
+apt_install() {
+  local log=.run/apt.log install=(apt-get install -qq -y --no-install-recommends -o DPkg::Lock::Timeout=120)
+  printf '    installing %s\n' "$*"
+  export DEBIAN_FRONTEND=noninteractive
+  # Only a fresh machine, without package lists, and a neglected one need the update.
+  "${install[@]}" "$@" >"$log" 2>&1 </dev/null && return
+  { apt-get update -qq && "${install[@]}" "$@"; } >>"$log" 2>&1 </dev/null && return
+  tail -n 10 "$log" >&2
+  return 1
+}
+
+# A Python that is new enough and can make virtual environments (Debian packs that apart).
+find_python() {
+  local candidate
+  for candidate in python3 python3.14 python3.13 python3.12 python3.11; do
+    if "$candidate" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      printf '%s\n' "$candidate"
+      return
+    fi
+  done
+  return 1
+}
+
+# prepare_venv . | ".[dev]": .venv with the project in it (and what its development needs), installed
+# again only when pyproject.toml changed.
+prepare_venv() {
+  local project=$1 stamp=.venv/installed found wanted
+  step "virtual environment .venv"
+  wanted="$root $(cksum <pyproject.toml)" # a virtual environment does not survive a move
+  if "$python" -c '' 2>/dev/null && grep -qxF -e "$wanted $project" -e "$wanted .[dev]" "$stamp" 2>/dev/null; then
+    finish "up to date"
+    return
+  fi
+  if ! found=$(find_python); then
+    can_install || fail "Python 3.11 or later with its venv module is needed (on Debian and Ubuntu: apt-get install python3 python3-venv)."
+    apt_install python3 python3-venv || fail "Python could not be installed, see above."
+    found=$(find_python) || fail "This system's python3 is older than 3.11, or has no venv module; install a newer Python."
+  fi
+  "$found" -m venv --clear .venv
+  if ! "$python" -m pip install --quiet --disable-pip-version-check -e "$project" >.run/pip.log 2>&1 </dev/null; then
+    tail -n 20 .run/pip.log >&2
+    fail "pip could not install the project, see above; the whole output is in .run/pip.log."
+  fi
+  printf '%s %s\n' "$wanted" "$project" >"$stamp"
+  finish "ready, $("$python" --version)"
+}
+
+engine_version() { "$python" scripts/probe.py engine 2>/dev/null; }
+
+# The engine that this process and everything after it talks to; exports DOCKER_HOST where it is not
+# the default socket.
+find_engine() {
+  local rootless=unix://${XDG_RUNTIME_DIR:-/run/user/$(id -u)}/docker.sock
+  engine_version >/dev/null && return
+  [ -z "${DOCKER_HOST:-}" ] && DOCKER_HOST=$rootless engine_version >/dev/null && export DOCKER_HOST=$rootless
+}
+
+prepare_engine() {
+  step "Docker engine"
+  if ! find_engine; then
+    [ -z "${DOCKER_HOST:-}" ] || fail "DOCKER_HOST is $DOCKER_HOST, but no engine answers there: $("$python" scripts/probe.py engine 2>&1)"
+    [ ! -S /var/run/docker.sock ] || [ -w /var/run/docker.sock ] ||
+      fail "this user may not use /var/run/docker.sock: run as root, or join its group (usermod -aG docker $(id -un), then log in again)."
+    can_install || command -v dockerd >/dev/null || fail "no Docker engine answers. Install Docker Engine or Docker Desktop and start it, or set DOCKER_HOST."
+    [ "$(id -u)" = 0 ] || fail "no Docker engine answers. Start it (as root: systemctl start docker), or set DOCKER_HOST."
+    if ! command -v dockerd >/dev/null; then
+      apt_install docker.io || fail "Debian's package docker.io could not be installed, see above."
+    fi
+    engine_version >/dev/null || start_engine
+  fi
+  finish "$(engine_version) at ${DOCKER_HOST:-the default socket}"
+}
+
+start_engine() {
+  local log=/var/log/dockerd.log deadline=$((SECONDS + 60)) pid=
+  if [ -d /run/systemd/system ]; then
+    log="journalctl -u docker"
+    systemctl start docker || fail "systemctl could not start docker; see $log."
+  else
+    # After a kill or a restart of the machine's container, the numbers in these files may be other
+    # processes', and dockerd then takes itself, or its containerd, to be running.
+    forget_unless_running /var/run/docker.pid dockerd
+    forget_unless_running /var/run/docker/containerd/containerd.pid containerd
+    # The package's init script may have begun to start it.
+    if [ ! -e /var/run/docker.pid ]; then
+      printf '    starting dockerd, its log is %s\n' "$log"
+      detach dockerd >"$log" 2>&1 </dev/null &
+      pid=$!
+    fi
+  fi
+  until engine_version >/dev/null; do
+    if [ "$SECONDS" -ge "$deadline" ] || { [ -n "$pid" ] && ! kill -0 "$pid" 2>/dev/null && [ ! -e /var/run/docker.pid ]; }; then
+      [ -f "$log" ] && tail -n 5 "$log" >&2
+      fail "dockerd does not answer; see $log."
+    fi
+    sleep 0.3
+  done
+}
+
+# forget_unless_running PIDFILE NAME: removes a pid file that does not belong to a running NAME.
+forget_unless_running() {
+  [ ! -e "$1" ] || [ "$(cat "/proc/$(cat "$1")/comm" 2>/dev/null)" = "$2" ] || rm -f "$1"
+}
+
+# In the background, out of reach of this terminal's signals. Use: detach COMMAND... >log 2>&1 </dev/null &
+detach() {
+  if command -v setsid >/dev/null; then exec setsid "$@"; else exec nohup "$@"; fi
+}
+
+# Exports PYTHON_IMAGE, the image that the two Dockerfiles build on, and builds the base server.
+prepare_images() {
+  local outcome
+  step "Python image"
+  PYTHON_IMAGE=$("$python" scripts/images.py python)
+  export PYTHON_IMAGE
+  finish "$PYTHON_IMAGE"
+  step "base-api-server:latest"
+  outcome=$("$python" scripts/images.py base)
+  finish "$outcome"
+}
+
+# prepare_tool NAME TEST PACKAGE...: what only some tests need, which skip themselves without it;
+# returns 1 then.
+prepare_tool() {
+  local name=$1 test=$2
+  shift 2
+  step "$name"
+  if "$test"; then
+    finish "there"
+  elif can_install && apt_install "$@" && "$test"; then
+    finish "installed"
+  else
+    finish "missing, so its tests will be skipped (on Debian: apt-get install $*)"
+    return 1
+  fi
+}
+
+have_compose() { docker compose version >/dev/null 2>&1 || docker-compose version >/dev/null 2>&1; }
+
+# Playwright brings a Node.js of its own, which wants libatomic.
+have_chromium() {
+  { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null &&
+    "$python" -m playwright --version >/dev/null 2>&1
+}
