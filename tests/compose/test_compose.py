@@ -1,0 +1,198 @@
+"""`docker-compose up --build`, as the README shows it, with the Compose that is installed.
+
+On the ports that the README names; where one is taken, by an API that scripts/run left running for
+example, on another that the setting of docker-compose.yml for it says.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+import httpx
+import pytest
+from docker.errors import ImageNotFound, NotFound
+
+from tests.conftest import ROOT, free_port, wait_until
+
+pytestmark = pytest.mark.compose
+
+API_IMAGE = "docker-orchestration-api:latest"
+SETTINGS = {"API_PORT": 8000, "SECOND_API_PORT": 9000, "BASE_PORT": 5000}
+PROJECT = f"compose-test-{uuid.uuid4().hex[:8]}"
+
+# Exits with 0 where a TCP connection is made, run by a container's own Python.
+CONNECT = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 2)"
+
+
+@dataclass(frozen=True)
+class Project:
+    """What is up: the services' containers by name, and one that was created through the API."""
+
+    ports: dict[str, int]  # by setting
+    services: dict[str, Any]
+    clone: dict[str, Any]
+
+
+def installed_compose() -> list[str]:
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(command[0]):
+            version = subprocess.run([*command, "version"], capture_output=True, check=False)
+            if version.returncode == 0:
+                return command
+    pytest.skip("neither `docker compose` nor `docker-compose` is installed")
+
+
+def answers(address: str) -> Callable[[], bool]:
+    def ask() -> bool:
+        try:
+            return httpx.get(address, timeout=5, trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    return ask
+
+
+def connects(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def ports() -> dict[str, int]:
+    """Where the services are published: setting of docker-compose.yml -> port."""
+    return {
+        name: free_port() if connects("127.0.0.1", port) else port
+        for name, port in SETTINGS.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def compose(
+    docker_client: docker.DockerClient, ports: dict[str, int]
+) -> Iterator[Callable[..., None]]:
+    """Runs Compose on a project of its own, which is gone afterwards with all that it made."""
+    command = [*installed_compose(), "--project-name", PROJECT]
+    # The shell's own settings must not decide the test; PYTHON_IMAGE says what can be built on.
+    settings = {"PORT_RANGE", "PUBLISH_ADDRESS", "LOG_LEVEL", "DEFAULT_IMAGE", "DEFAULT_MEMORY"}
+    environment = {k: v for k, v in os.environ.items() if k not in settings | SETTINGS.keys()}
+    # The defaults are left to the file.
+    environment |= {k: str(port) for k, port in ports.items() if port != SETTINGS[k]}
+
+    def run(*arguments: str) -> None:
+        done = subprocess.run(
+            [*command, *arguments],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=540,
+            check=False,
+        )
+        if done.returncode != 0:
+            pytest.fail(f"{' '.join(done.args)} failed:\n{done.stdout[-6000:]}", pytrace=False)
+
+    had_image = bool(docker_client.images.list(API_IMAGE))
+    try:
+        yield run
+    finally:
+        run("down", "--volumes", "--remove-orphans", "--timeout", "5")
+        if not had_image:
+            with suppress(ImageNotFound):
+                docker_client.images.remove(API_IMAGE)
+
+
+@pytest.fixture(scope="module")
+def project(
+    compose: Callable[..., str], docker_client: docker.DockerClient, ports: dict[str, int]
+) -> Iterator[Project]:
+    """Compose is up, both services are healthy, and the API has made a container."""
+    compose("up", "--build", "--detach")
+    services = {
+        container.labels["com.docker.compose.service"]: container
+        for container in docker_client.containers.list(
+            filters={"label": f"com.docker.compose.project={PROJECT}"}
+        )
+    }
+    assert services.keys() == {"api", "base"}
+
+    def healthy() -> bool:
+        for container in services.values():
+            container.reload()
+        return all(c.attrs["State"]["Health"]["Status"] == "healthy" for c in services.values())
+
+    wait_until(healthy, 90, "the health checks of both services pass")
+    create = f"http://127.0.0.1:{ports['API_PORT']}/containers/create"
+    answer = httpx.post(create, json={}, timeout=60, trust_env=False)
+    assert answer.status_code == 201, answer.text
+    clone = answer.json()
+    yield Project(ports, services, clone)
+    with suppress(NotFound):
+        docker_client.containers.get(clone["id"]).remove(force=True, v=True)
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_service_answers_on_its_ports(project: Project, setting: str) -> None:
+    assert answers(f"http://127.0.0.1:{project.ports[setting]}/health")()
+
+
+def test_ports_are_published_on_loopback_only(project: Project) -> None:
+    expected = {"api": ("API_PORT", "SECOND_API_PORT"), "base": ("BASE_PORT",)}
+    for name, settings in expected.items():
+        bindings = project.services[name].attrs["NetworkSettings"]["Ports"].values()
+        published = {(b["HostIp"], int(b["HostPort"])) for some in bindings for b in some or ()}
+        assert published == {("127.0.0.1", project.ports[setting]) for setting in settings}
+
+
+def test_settings_that_are_not_set_stay_unset(project: Project) -> None:
+    environment = dict(
+        line.split("=", 1) for line in project.services["api"].attrs["Config"]["Env"] if "=" in line
+    )
+    assert environment["PORT_RANGE"] == "8001-8999"
+    assert environment["PUBLISH_ADDRESS"] == "0.0.0.0"
+    assert "DEFAULT_IMAGE" not in environment
+
+
+def test_created_container_answers_on_its_host_port(project: Project) -> None:
+    host_port = int(project.clone["ports"]["5000/tcp"].rpartition(":")[2])
+    assert 8001 <= host_port <= 8999
+    health = f"http://127.0.0.1:{host_port}/health"
+    wait_until(answers(health), 20, f"{health} answers")
+    assert answers(f"{project.clone['url']}/health")()
+
+
+@pytest.mark.parametrize("source", ["clone", "base"])
+def test_other_containers_cannot_reach_the_api(
+    project: Project, docker_client: docker.DockerClient, source: str
+) -> None:
+    """Whoever reaches the API can run containers, so what runs in one must not."""
+    container = (
+        docker_client.containers.get(project.clone["id"])
+        if source == "clone"
+        else project.services[source]
+    )
+
+    def reaches(host: str, port: int) -> bool:
+        command = ["python3", "-c", CONNECT, host, str(port)]
+        return bool(container.exec_run(command).exit_code == 0)
+
+    api = project.services["api"].attrs["NetworkSettings"]["Networks"].values()
+    own = container.attrs["NetworkSettings"]["Networks"].values()
+    addresses = [(network["IPAddress"], 8000) for network in api]
+    gateways = [(n["Gateway"], port) for n in (*api, *own) for port in project.ports.values()]
+
+    # The question is asked well: the server itself is reached, and the API from this machine.
+    wait_until(lambda: reaches("127.0.0.1", 5000), 20, "the container's own server answers")
+    assert all(connects(*address) for address in addresses)
+
+    assert not [target for target in (*addresses, *gateways) if reaches(*target)]

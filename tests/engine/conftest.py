@@ -1,0 +1,172 @@
+"""What the engine tests share: a service at hand, ports nobody else uses, images made for a test.
+
+Most tests use one service process, started once, each with a label of its own; what they make is
+removed, and seen to be gone by the service, before the next test begins. Tests that are about a
+service's start, its settings, a full range or processes on ports, which are noticed to be gone only
+after a while, start their own with `start_service`.
+"""
+
+import copy
+import io
+import random
+import socket
+import tarfile
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import docker
+import pytest
+from docker.errors import APIError, NotFound
+
+from tests.conftest import IMAGE, TEST_LABEL, Service, remove_labelled, wait_until
+
+from .support import labelled_ports, port_range
+
+# Blocks of ports for tests lie here: below the ephemeral ones, away from the service's own, and
+# picked by chance, so that test runs beside each other on one engine do not meet.
+BLOCKS = range(20000, 28000)
+
+
+def free_block(client: docker.DockerClient, size: int) -> str:
+    """A port range, as the setting PORT_RANGE wants it, that no process and no container uses."""
+    owned = {port for entry in client.api.containers(all=True) for port in labelled_ports(entry)}
+    for _ in range(200):
+        first = random.randrange(BLOCKS.start, BLOCKS.stop - size)
+        block = range(first, first + size)
+        if owned.isdisjoint(block) and all(_can_be_bound(port) for port in block):
+            return f"{block[0]}-{block[-1]}"
+    raise AssertionError(f"no {size} free ports in a row")
+
+
+def _can_be_bound(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("0.0.0.0", port))
+        except OSError:
+            return False
+        return True
+
+
+def remove_in_range(client: docker.DockerClient, service: Service) -> None:
+    """Removes what the service made, also by requests that did not carry the test's label."""
+
+    def remove(container: str) -> None:
+        with suppress(NotFound):
+            client.api.remove_container(container, force=True, v=True)
+
+    label, _, value = service.label.partition("=")
+    with ThreadPoolExecutor(4) as pool:
+        for entry in client.api.containers(all=True):
+            labels = entry["Labels"] or {}
+            if labels.get(label) == value or labelled_ports(entry) & set(port_range(service)):
+                pool.submit(remove, entry["Id"])
+    remove_labelled(client, service.label)  # and whatever was about to come, or did not go
+
+
+@pytest.fixture(scope="session")
+def shared_service(
+    docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    settings = {"PORT_RANGE": free_block(docker_client, 99)}
+    service = Service(tmp_path_factory.mktemp("shared"), settings)
+    service.start()
+    yield service
+    service.stop()
+    service.client.close()
+    remove_in_range(docker_client, service)
+
+
+@pytest.fixture
+def service(shared_service: Service, docker_client: docker.DockerClient) -> Iterator[Service]:
+    """The shared service, with nothing of another test in its range."""
+    mine = copy.copy(shared_service)
+    mine.label = f"{TEST_LABEL}={uuid.uuid4().hex}"
+    yield mine
+    remove_in_range(docker_client, mine)
+    wait_until(
+        lambda: mine.get("/ports")["ports"] == [],
+        what="the service sees that the test's containers are gone",
+    )
+
+
+@pytest.fixture
+def start_service(
+    start_service: Callable[..., Service], docker_client: docker.DockerClient
+) -> Iterator[Callable[..., Service]]:
+    """Starts a service of the test's own, on a block of `ports` ports that nobody else uses."""
+    services: list[Service] = []
+
+    def start(*, ports: int = 20, **settings: str) -> Service:
+        settings = {"PORT_RANGE": free_block(docker_client, ports)} | settings
+        services.append(start_service(**settings))
+        return services[-1]
+
+    yield start
+    for service in services:
+        service.stop()
+        remove_in_range(docker_client, service)
+
+
+@pytest.fixture(scope="session")
+def build_image(docker_client: docker.DockerClient) -> Iterator[Callable[..., str]]:
+    """Builds an image from the base one and some lines of a Dockerfile; returns its name."""
+    built: dict[tuple[str, ...], str] = {}
+
+    def build(*lines: str) -> str:
+        if lines not in built:
+            dockerfile = "\n".join([f"FROM {IMAGE}", *lines, ""])
+            name = f"{TEST_LABEL}-{uuid.uuid4().hex}:1"
+            docker_client.images.build(fileobj=io.BytesIO(dockerfile.encode()), tag=name, rm=True)
+            built[lines] = name
+        return built[lines]
+
+    yield build
+    for name in built.values():
+        with suppress(APIError):
+            docker_client.images.remove(name, force=True)
+
+
+@pytest.fixture(scope="session")
+def bare_image(docker_client: docker.DockerClient) -> Iterator[str]:
+    """An image with one empty file and no configuration: it exposes nothing and runs nothing."""
+    name = f"{TEST_LABEL}-{uuid.uuid4().hex}"
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        tar.addfile(tarfile.TarInfo("empty"))
+    docker_client.api.import_image_from_data(archive.getvalue(), repository=name, tag="1")
+    yield f"{name}:1"
+    docker_client.images.remove(f"{name}:1", force=True)
+
+
+@pytest.fixture
+def named_volume(docker_client: docker.DockerClient) -> Iterator[str]:
+    """The name of a volume that the test may make. Asked for before `service`, it is removed after
+    the containers that use it.
+    """
+    name = f"{TEST_LABEL}-{uuid.uuid4().hex}"
+    yield name
+
+    def gone() -> bool:
+        try:
+            docker_client.volumes.get(name).remove(force=True)
+        except NotFound:
+            return True
+        except APIError:  # a container of the test still has it
+            return False
+        return True
+
+    wait_until(gone, what=f"volume {name} is removed")
+
+
+@pytest.fixture
+def inspect(docker_client: docker.DockerClient) -> Callable[[str], dict[str, Any]]:
+    """What `docker inspect` says of a container."""
+
+    def inspect(container: str) -> dict[str, Any]:
+        details: dict[str, Any] = docker_client.api.inspect_container(container)
+        return details
+
+    return inspect

@@ -1,0 +1,54 @@
+"""Containers and recorded payloads for the tests beside this file."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from orchestrator.models import Container, State
+
+PAYLOADS = Path(__file__).parent / "payloads"
+ENGINES = ("20.10", "28.5")
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def payload(name: str) -> Any:
+    return json.loads((PAYLOADS / f"{name}.json").read_text())
+
+
+def at(seconds: float) -> datetime:
+    return EPOCH + timedelta(seconds=seconds)
+
+
+def container(
+    full_id: str,
+    *,
+    name: str | None = None,
+    state: State = "running",
+    managed: bool = True,
+    ports: Mapping[int, str] | None = None,
+    held: Mapping[int, str] | None = None,
+    created: datetime = EPOCH,
+    finished: datetime | None = None,
+    **fields: Any,
+) -> Container:
+    """A container whose fixed ports are `ports`, published if it runs; `held` says otherwise."""
+    runs = state in ("running", "paused", "restarting")
+    own = dict(ports or {})
+    return Container(
+        id=full_id[:12],
+        full_id=full_id,
+        name=name or full_id,
+        status=state,
+        state=state,
+        image="image",
+        ports={},
+        created=created,
+        started_at=None if state == "created" else fields.pop("started", created),
+        finished_at=finished,
+        managed=managed,
+        held_ports=dict(held) if held is not None else (own if runs else {}),
+        own_ports=own,
+        **fields,
+    )

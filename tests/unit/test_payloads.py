@@ -1,0 +1,372 @@
+"""Inspections and listings of real engines (record_payloads.py), and what we ask of one."""
+
+from copy import deepcopy
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from orchestrator.create_request import CreateRequest
+from orchestrator.models import Container, Limits
+from orchestrator.payloads import (
+    agrees,
+    create_body,
+    exposed_ports,
+    image_labels,
+    is_husk,
+    parse_container,
+)
+
+from .containers import ENGINES, payload
+
+MIB = 1024 * 1024
+CASES = (
+    "running", "starting", "healthy", "unhealthy", "paused", "exited", "created",
+    "created-start-false", "created-start-refused", "restarting", "loopback", "any-address",
+    "host-network", "two-bindings", "unpublished", "publish-all",
+)  # fmt: skip
+
+on_every_engine = pytest.mark.parametrize("engine", ENGINES)
+every_case = pytest.mark.parametrize("case", CASES)
+
+
+def inspection(engine: str, case: str) -> Any:
+    return payload(f"engine-{engine}-container-{case}")["inspect"]
+
+
+def summary(engine: str, case: str) -> Any:
+    return payload(f"engine-{engine}-container-{case}")["summary"]
+
+
+def parse(engine: str, case: str) -> Container:
+    return parse_container(inspection(engine, case))
+
+
+def bound(engine: str, case: str) -> dict[str, int]:
+    """container port -> the host port that was asked for, of those with one binding."""
+    bindings = inspection(engine, case)["HostConfig"]["PortBindings"]
+    return {key: int(value[0]["HostPort"]) for key, value in bindings.items()}
+
+
+# Containers
+
+
+@on_every_engine
+@every_case
+def test_what_every_container_has(engine: str, case: str) -> None:
+    raw, found = inspection(engine, case), parse(engine, case)
+    assert found.full_id == raw["Id"]
+    assert found.id == raw["Id"][:12]
+    assert f"/{found.name}" == raw["Name"]
+    assert found.status == found.state == raw["State"]["Status"]
+    assert found.created.tzinfo is UTC
+    assert abs(found.created - datetime.fromisoformat(raw["Created"])).total_seconds() < 1e-5
+    assert found.managed == ("orchestration-api.managed" in raw["Config"]["Labels"])
+
+
+@on_every_engine
+def test_a_running_container_of_ours(engine: str) -> None:
+    found, ports = parse(engine, "running"), bound(engine, "running")
+    assert found.status == "running"
+    assert found.runs
+    assert found.managed
+    assert found.image == "base-api-server:latest"
+    assert found.ports == {key: f"0.0.0.0:{port}" for key, port in ports.items()}
+    assert set(found.ports) == {"5000/tcp", "53/udp", "9000/tcp"}
+    assert found.held_ports == found.own_ports == {port: key for key, port in ports.items()}
+    assert found.limits == Limits(memory=256 * MIB, cpus=0.5, pids=100)
+    assert found.labels["team"] == "blue"
+    assert found.started_at is not None
+    assert found.started_at >= found.created
+    assert (found.finished_at, found.exit_code) == (None, None)
+    assert found.url in {f"http://localhost:{ports[key]}" for key in ("5000/tcp", "9000/tcp")}
+
+
+@on_every_engine
+def test_a_paused_container_keeps_its_ports(engine: str) -> None:
+    found = parse(engine, "paused")
+    assert (found.status, found.runs) == ("paused", True)
+    assert found.held_ports == found.own_ports != {}
+    assert found.ports
+
+
+@on_every_engine
+def test_an_exited_container_holds_no_port_and_says_how_it_ended(engine: str) -> None:
+    found, (port,) = parse(engine, "exited"), bound(engine, "exited").values()
+    assert (found.status, found.runs, found.exit_code) == ("exited", False, 3)
+    assert (found.ports, found.held_ports, found.url) == ({}, {}, None)
+    assert found.own_ports == {port: "5000/tcp"}
+    assert found.finished_at is not None
+    assert found.started_at is not None
+    assert found.finished_at >= found.started_at
+
+
+@on_every_engine
+@pytest.mark.parametrize("case", ["created", "created-start-false", "created-start-refused"])
+def test_a_created_container_never_ran(engine: str, case: str) -> None:
+    found = parse(engine, case)
+    assert (found.status, found.runs) == ("created", False)
+    assert (found.started_at, found.finished_at, found.exit_code) == (None, None, None)
+    assert (found.ports, found.held_ports) == ({}, {})
+    assert list(found.own_ports.values()) == ["5000/tcp"]
+
+
+@on_every_engine
+def test_a_restarting_container_keeps_its_ports_though_nothing_is_bound(engine: str) -> None:
+    found = parse(engine, "restarting")
+    assert (found.status, found.runs) == ("restarting", True)
+    assert found.held_ports == found.own_ports != {}
+    assert found.ports == {}
+
+
+@on_every_engine
+@pytest.mark.parametrize(
+    ("case", "health"),
+    [("starting", "starting"), ("healthy", "healthy"), ("unhealthy", "unhealthy")],
+)
+def test_health_is_what_the_health_check_says(engine: str, case: str, health: str) -> None:
+    assert parse(engine, case).health == health
+
+
+@on_every_engine
+def test_health_is_unknown_without_a_check(engine: str) -> None:
+    raw = inspection(engine, "running")
+    del raw["State"]["Health"]
+    assert parse_container(raw).health is None
+    raw["State"]["Health"] = {"Status": "none", "FailingStreak": 0, "Log": None}
+    assert parse_container(raw).health is None
+
+
+@on_every_engine
+def test_a_port_on_one_address_shows_it(engine: str) -> None:
+    found, ports = parse(engine, "loopback"), bound(engine, "loopback")
+    assert found.ports == {"5000/tcp": f"127.0.0.1:{ports['5000/tcp']}"}
+    assert found.url == f"http://127.0.0.1:{ports['5000/tcp']}"
+
+
+@on_every_engine
+def test_a_port_on_ipv4_and_ipv6_is_one_and_shows_ipv4(engine: str) -> None:
+    found, ports = parse(engine, "any-address"), bound(engine, "any-address")
+    assert found.ports == {"5000/tcp": f"0.0.0.0:{ports['5000/tcp']}"}
+    assert found.held_ports == {ports["5000/tcp"]: "5000/tcp"}
+
+
+@on_every_engine
+def test_an_ipv6_address_makes_a_url(engine: str) -> None:
+    raw = inspection(engine, "loopback")
+    raw["NetworkSettings"]["Ports"]["5000/tcp"][0]["HostIp"] = "::1"
+    port = bound(engine, "loopback")["5000/tcp"]
+    assert parse_container(raw).url == f"http://[::1]:{port}"
+    raw["NetworkSettings"]["Ports"]["5000/tcp"][0]["HostIp"] = "::"
+    assert parse_container(raw).url == f"http://localhost:{port}"
+
+
+@on_every_engine
+def test_a_container_port_on_two_ports_holds_both(engine: str) -> None:
+    raw, found = inspection(engine, "two-bindings"), parse(engine, "two-bindings")
+    bindings = raw["HostConfig"]["PortBindings"]["5000/tcp"]
+    ports = {int(binding["HostPort"]): "5000/tcp" for binding in bindings}
+    assert len(ports) == 2
+    assert found.own_ports == ports
+    assert found.held_ports == ports
+
+
+@on_every_engine
+def test_ports_that_the_engine_chose_are_held_but_not_the_containers_own(engine: str) -> None:
+    raw, found = inspection(engine, "publish-all"), parse(engine, "publish-all")
+    ports = {
+        int(binding["HostPort"])
+        for bindings in raw["NetworkSettings"]["Ports"].values()
+        for binding in bindings
+    }
+    assert set(found.held_ports) == ports
+    assert found.own_ports == {}
+    assert not found.managed
+
+
+@on_every_engine
+@pytest.mark.parametrize("case", ["host-network", "unpublished"])
+def test_a_container_without_published_ports(engine: str, case: str) -> None:
+    found = parse(engine, case)
+    assert (found.ports, found.held_ports, found.own_ports, found.url) == ({}, {}, {}, None)
+    assert found.runs
+
+
+@on_every_engine
+def test_limits_of_others_are_understood(engine: str) -> None:
+    assert parse(engine, "unpublished").limits == Limits(memory=None, cpus=1.5, pids=None)
+    assert parse(engine, "loopback").limits == Limits()
+
+
+@on_every_engine
+def test_a_port_range_of_others_is_nobodys_own_port(engine: str) -> None:
+    raw = inspection(engine, "loopback")
+    for text in ("8001-8999", "", "0"):
+        raw["HostConfig"]["PortBindings"]["5000/tcp"][0]["HostPort"] = text
+        assert parse_container(raw).own_ports == {}
+
+
+@on_every_engine
+def test_what_an_engine_may_leave_out_or_null(engine: str) -> None:
+    raw = inspection(engine, "unpublished")
+    raw["Config"]["Labels"] = None
+    raw["HostConfig"]["PortBindings"] = None
+    raw["NetworkSettings"] = {"Ports": None, "Networks": None}
+    found = parse_container(raw)
+    assert (found.labels, found.managed, found.ports) == ({}, False, {})
+
+
+# Listings
+
+
+@on_every_engine
+@every_case
+def test_a_listing_of_the_same_moment_agrees(engine: str, case: str) -> None:
+    assert agrees(summary(engine, case), parse(engine, case))
+
+
+@on_every_engine
+def test_a_listing_of_another_state_name_or_port_does_not_agree(engine: str) -> None:
+    found, listed = parse(engine, "running"), summary(engine, "running")
+    assert not agrees(listed | {"State": "exited"}, found)
+    assert not agrees(listed | {"Names": ["/other"]}, found)
+    assert not agrees(listed | {"Ports": listed["Ports"][1:]}, found)
+    moved = deepcopy(listed)
+    moved["Ports"][0]["PublicPort"] += 1000
+    assert not agrees(moved, found)
+
+
+@on_every_engine
+def test_a_listing_with_aliases_or_nulls_agrees(engine: str) -> None:
+    found, listed = parse(engine, "running"), summary(engine, "running")
+    assert agrees(listed | {"Names": ["/web/alias", *listed["Names"]]}, found)
+    stopped, listed = parse(engine, "exited"), summary(engine, "exited")
+    assert agrees(listed | {"Ports": None}, stopped)
+
+
+# Husks
+
+
+@on_every_engine
+@every_case
+def test_a_husk_is_ours_never_ran_and_should_have(engine: str, case: str) -> None:
+    husks = ("created", "created-start-refused")
+    assert is_husk(parse(engine, case)) == (case in husks)
+
+
+@on_every_engine
+def test_a_created_container_of_others_is_no_husk(engine: str) -> None:
+    raw = inspection(engine, "created")
+    raw["Config"]["Labels"] = {}
+    assert not is_husk(parse_container(raw))
+
+
+# Images
+
+
+@on_every_engine
+def test_exposed_ports_lowest_first_ranges_too(engine: str) -> None:
+    image = payload(f"engine-{engine}-image-exposed")
+    assert exposed_ports(image) == [
+        "53/tcp", "53/udp", "5000/tcp", "7000/tcp", "7001/tcp", "7002/tcp",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "image", [{}, {"Config": None}, {"Config": {}}, {"Config": {"ExposedPorts": None}}]
+)
+def test_an_image_may_expose_nothing_and_have_no_labels(image: dict[str, Any]) -> None:
+    assert exposed_ports(image) == []
+    assert image_labels(image) == {}
+
+
+# Requests
+
+
+def body(request: CreateRequest, **options: Any) -> dict[str, Any]:
+    arguments = {
+        "image": "app:1",
+        "ports": {"5000/tcp": 8001, "53/udp": 8002},
+        "publish_address": "0.0.0.0",
+        "memory": 512 * MIB,
+        "image_labels": {},
+        "create_id": "0",
+        **options,
+    }
+    return create_body(request, **arguments)
+
+
+def test_a_request_without_wishes() -> None:
+    made = body(CreateRequest())
+    assert made["Image"] == "app:1"
+    assert "Cmd" not in made
+    assert made["Labels"] == {
+        "orchestration-api.managed": "true",
+        "orchestration-api.ports": "8001,8002",
+    }
+    assert made["ExposedPorts"] == {"5000/tcp": {}, "53/udp": {}}
+    host = made["HostConfig"]
+    assert host["PortBindings"] == {
+        "5000/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8001"}],
+        "53/udp": [{"HostIp": "0.0.0.0", "HostPort": "8002"}],
+    }
+    assert host["Memory"] == 512 * MIB
+    assert host["RestartPolicy"]["Name"] == "no"
+    assert host["Mounts"] == []
+    assert set(host) <= {
+        "PortBindings", "Memory", "NanoCpus", "PidsLimit", "RestartPolicy", "Mounts",
+    }  # fmt: skip
+
+
+def test_a_request_with_every_wish() -> None:
+    request = CreateRequest.model_validate(
+        {
+            "env": {"A": "1", "B": "x=y"},
+            "command": ["sleep", "600"],
+            "labels": {"team": "blue"},
+            "cpus": 0.29,
+            "pids": 100,
+            "restart_policy": "on-failure:3",
+            "volumes": ["data:/data", "conf:/conf:ro"],
+            "start": False,
+        }
+    )
+    made = body(request, publish_address="127.0.0.1")
+    assert made["Env"] == ["A=1", "B=x=y"]
+    assert made["Cmd"] == ["sleep", "600"]
+    assert made["Labels"]["team"] == "blue"
+    assert made["Labels"]["orchestration-api.start"] == "false"
+    host = made["HostConfig"]
+    assert host["PortBindings"]["53/udp"] == [{"HostIp": "127.0.0.1", "HostPort": "8002"}]
+    assert host["NanoCpus"] == 290_000_000
+    assert host["PidsLimit"] == 100
+    assert host["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 3}
+    options = {
+        "Labels": {"orchestration-api.managed": "true", "orchestration-api.create": "0"}
+    }  # by which a create that fails knows its own volumes
+    mount = {"Type": "volume", "VolumeOptions": options}
+    assert host["Mounts"] == [
+        {**mount, "Source": "data", "Target": "/data", "ReadOnly": False},
+        {**mount, "Source": "conf", "Target": "/conf", "ReadOnly": True},
+    ]
+
+
+def test_labels_of_the_image_cannot_make_a_clone_somebody_elses() -> None:
+    inherited = {
+        "com.docker.compose.project": "shop",
+        "orchestration-api.start": "false",
+        "orchestration-api.managed": "no",
+        "maintainer": "me",
+    }
+    labels = body(CreateRequest(labels={"team": "blue"}), image_labels=inherited)["Labels"]
+    assert labels == {
+        "com.docker.compose.project": "",
+        "orchestration-api.start": "",
+        "orchestration-api.managed": "true",
+        "orchestration-api.ports": "8001,8002",
+        "team": "blue",
+    }
+
+
+def test_image_labels() -> None:
+    assert image_labels({"Config": {"Labels": {"a": "b"}}}) == {"a": "b"}

@@ -1,0 +1,353 @@
+"""What real engines said when they refused (record_payloads.py), and what a caller gets."""
+
+import gc
+import inspect
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import docker.errors
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator import errors
+from orchestrator.engine import Engine
+from orchestrator.errors import OrchestratorError
+from orchestrator.refusals import pull_failure, refusal
+from orchestrator.settings import Settings
+
+from .containers import ENGINES, payload
+
+EXPECTED: dict[str, type[OrchestratorError]] = {
+    "port-of-container": errors.PortRefused,
+    "port-of-container-any-address": errors.PortRefused,
+    "port-of-process": errors.PortRefused,
+    "port-of-process-loopback": errors.PortRefused,
+    "port-of-process-ipv6": errors.PortRefused,
+    "port-of-process-any-address": errors.PortRefused,
+    "port-of-process-ipv6-any-address": errors.PortRefused,
+    "port-of-process-ipv6-on-ipv6": errors.PortRefused,
+    "port-of-process-udp": errors.PortRefused,
+    "command-missing": errors.StartRefused,
+    "command-not-in-path": errors.StartRefused,
+    "command-not-executable": errors.StartRefused,
+    "command-directory": errors.StartRefused,
+    "command-below-file": errors.StartRefused,
+    "command-empty": errors.InvalidRequest,
+    "user-missing": errors.StartRefused,
+    "group-missing": errors.StartRefused,
+    "workdir-file": errors.StartRefused,
+    "mount-relative": errors.InvalidRequest,
+    "mount-on-root": errors.InvalidRequest,
+    "mount-twice": errors.InvalidRequest,
+    "mount-bad-name": errors.InvalidRequest,
+    "mount-missing-bind": errors.InvalidRequest,
+    "cpus-too-many": errors.InvalidRequest,
+    "memory-too-low": errors.InvalidRequest,
+    "port-invalid": errors.InvalidRequest,
+    "restart-policy-invalid": errors.InvalidRequest,
+    "restart-policy-retries": errors.InvalidRequest,
+    "network-missing": errors.InvalidRequest,
+    "image-missing": errors.ImageNotFound,
+    "image-missing-inspect": errors.ImageNotFound,
+    "name-in-use": errors.NameInUse,
+    "name-invalid": errors.InvalidRequest,
+    "start-paused": errors.ContainerPaused,
+    "exec-paused": errors.ContainerPaused,
+    "remove-paused": errors.ContainerPaused,
+    "remove-running": errors.ContainerBusy,
+    "remove-twice": errors.ContainerBusy,
+    "start-while-removed": errors.ContainerBusy,
+    "container-missing": errors.ContainerNotFound,
+    "container-missing-inspect": errors.ContainerNotFound,
+    "container-missing-remove": errors.ContainerNotFound,
+}
+# Whose answer differs from engine to engine, or that have tests of their own.
+OTHER = {"address-not-of-host", "image-invalid"}
+
+RECORDED = {
+    (engine, each["case"]): each
+    for engine in ENGINES
+    for each in payload(f"engine-{engine}-refusals")
+}
+
+on_every_engine = pytest.mark.parametrize("engine", ENGINES)
+
+
+def refused(engine: str, case: str) -> OrchestratorError:
+    each = RECORDED[engine, case]
+    return refusal(status=each["status"], text=each["text"])
+
+
+def said(error: OrchestratorError) -> str:
+    """All that a caller gets to read."""
+    return error.message + json.dumps(error.fields)
+
+
+@on_every_engine
+@pytest.mark.parametrize("case", EXPECTED)
+def test_what_a_refusal_means(engine: str, case: str) -> None:
+    assert type(refused(engine, case)) is EXPECTED[case], RECORDED[engine, case]["text"]
+
+
+@on_every_engine
+def test_every_recorded_refusal_is_expected(engine: str) -> None:
+    assert {case for name, case in RECORDED if name == engine} == set(EXPECTED) | OTHER
+
+
+@on_every_engine
+@pytest.mark.parametrize("case", [case for case in EXPECTED if case.startswith("port-of-")])
+def test_a_refused_port_is_named(engine: str, case: str) -> None:
+    text = RECORDED[engine, case]["text"]
+    (port,) = re.findall(r":(89\d\d)\b", text)
+    error = refused(engine, case)
+    assert isinstance(error, errors.PortRefused)
+    assert error.port == int(port)
+    assert error.fields == {"port": int(port)}
+
+
+@on_every_engine
+def test_an_address_that_the_host_does_not_have_is_not_a_taken_port(engine: str) -> None:
+    """Another port would be refused as well: the setting PUBLISH_ADDRESS is wrong."""
+    error = refused(engine, "address-not-of-host")
+    assert not isinstance(error, errors.PortRefused)
+    assert "198.51.100.7" not in said(error)
+
+
+@on_every_engine
+@pytest.mark.parametrize(
+    ("case", "program"),
+    [
+        ("command-missing", "/nope"),
+        ("command-not-in-path", "nope"),
+        ("command-not-executable", "/etc/passwd"),
+        ("command-directory", "/etc"),
+        ("command-below-file", "/etc/passwd/x"),
+    ],
+)
+def test_a_command_that_cannot_run_is_named(engine: str, case: str, program: str) -> None:
+    """It is the caller's own word, or the image's; a path in the container, not of the host."""
+    error = refused(engine, case)
+    assert error.fields == {"program": program}
+    assert f'"{program}" is missing or cannot be run' in error.message
+
+
+@on_every_engine
+@pytest.mark.parametrize(
+    ("case", "sentence"),
+    [
+        ("cpus-too-many", "ange of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available."),
+        ("memory-too-low", "Minimum memory limit allowed is 6MB."),
+        ("name-invalid", "Invalid container name (payload-a b)"),
+        ("restart-policy-retries", "maximum retry count"),
+        ("command-empty", "o command specified."),
+    ],
+)
+def test_a_harmless_reason_is_passed_on(engine: str, case: str, sentence: str) -> None:
+    assert sentence in refused(engine, case).message
+
+
+# Paths and addresses of the host
+
+ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+|\[::|::\d|https?:")
+HOST_PATHS = ("/var", "/run", "/sys", "/proc", "/no/such/path", "/data", "overlay2", "docker.sock")
+
+
+@on_every_engine
+@pytest.mark.parametrize("case", [*EXPECTED, *sorted(OTHER)])
+def test_no_path_or_address_of_the_host_is_passed_on(engine: str, case: str) -> None:
+    text = said(refused(engine, case))
+    assert not ADDRESS.search(text)
+    assert not [path for path in HOST_PATHS if path in text]
+    assert not re.search("[0-9a-f]{64}", text)
+
+
+@pytest.mark.parametrize("status", [400, 500])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "error while mounting volume '/var/lib/docker/volumes/x/_data': invalid argument",
+        "invalid mount config: stat /srv/secret: permission denied",
+        "open /var/lib/docker/containers/0f4c/config.v2.json: no such file or directory",
+        "invalid: dial unix /run/containerd/containerd.sock: connect: connection refused",
+        'Get "https://10.1.2.3:2376/v1.41": invalid header',
+        "invalid address fd00::1234 on br-0",
+        "invalid address [fd00::1234]:8001",
+        "invalid path:/var/lib/docker/x",
+        "invalid source=/srv/secret,target=/x",
+        "invalid path C:/ProgramData/docker, or C:\\ProgramData\\docker",
+        "invalid; see file:///var/lib/docker/x",
+        "invalid mount `/srv/secret`",
+        "invalid mounts [/srv/secret]",
+        "invalid mounts {/srv/secret}",
+        "invalid mounts: <nil>,/srv/secret",
+        "invalid: \u201c/srv/secret\u201d",
+    ],
+)
+def test_words_with_a_path_or_address_are_not_passed_on(status: int, text: str) -> None:
+    found = said(refusal(status=status, text=text))
+    for secret in ("/var", "/srv", "/run", "10.1.2.3", "fd00", "ProgramData"):
+        assert secret not in found
+
+
+def test_a_long_reason_is_not_passed_on() -> None:
+    error = refusal(status=400, text="invalid " + "x" * 10_000)
+    assert isinstance(error, errors.InvalidRequest)
+    assert len(error.message) < 100
+
+
+@given(status=st.integers(400, 599), text=st.text(max_size=200))
+def test_any_answer_has_a_meaning(status: int, text: str) -> None:
+    error = refusal(status=status, text=text)
+    assert error.message
+    assert type(error) is not OrchestratorError
+
+
+# Other engines' words, quoted from their sources and issues
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "expected"),
+    [
+        (500, "Ports are not available: exposing port TCP 0.0.0.0:8001 -> 0.0.0.0:0: listen tcp"
+         " 0.0.0.0:8001: bind: address already in use", errors.PortRefused),
+        (500, "all ports are allocated", errors.PortRefused),
+        (500,
+        "OCI runtime create failed: container_linux.go:380: starting container process caused:"
+         ' exec: "nope": executable file not found in $PATH: unknown', errors.StartRefused),
+        (400, "failed to create task for container: failed to create shim task: OCI runtime create"
+         " failed: runc create failed: unable to start container process: exec /app: exec format"
+         " error: unknown", errors.StartRefused),
+        (500, 'failed to create endpoint web on network bridge: adding interface veth3fed8ab to'
+         ' bridge docker0 failed: could not find bridge docker0', errors.EngineFailed),
+        (500, "write /var/lib/docker/x: no space left on device", errors.EngineFailed),
+        (409, 'removal of container 0f4c1d2a9b7e is already in progress', errors.ContainerBusy),
+    ],
+)  # fmt: skip
+def test_other_words(status: int, text: str, expected: type[OrchestratorError]) -> None:
+    assert type(refusal(status=status, text=text)) is expected
+
+
+def test_docker_desktop_names_the_port_too() -> None:
+    text = "Ports are not available: exposing port TCP 0.0.0.0:8001 -> 0.0.0.0:0: listen tcp"
+    error = refusal(status=500, text=text)
+    assert error.fields == {"port": 8001}
+
+
+def test_a_missing_image_may_be_told_by_the_sdk() -> None:
+    error = refusal(status=404, text="pull access denied", image_missing=True)
+    assert isinstance(error, errors.ImageNotFound)
+
+
+# Pulls
+
+
+@on_every_engine
+@pytest.mark.parametrize("case", ["registry-unreachable", "registry-not-found"])
+def test_a_registry_out_of_reach(engine: str, case: str) -> None:
+    error = pull_failure("some/image:tag", payload(f"engine-{engine}-pulls")[case])
+    assert isinstance(error, errors.ImagePullFailed)
+    assert "cannot reach its registry" in error.message
+    assert "some/image:tag" in error.message
+    assert error.fields == {"image": "some/image:tag"}
+    assert not ADDRESS.search(said(error))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "words"),
+    [
+        ("pull access denied for some/image, repository does not exist or may require 'docker"
+         " login': denied: requested access to the resource is denied", errors.ImageNotFound, ""),
+        ("manifest for nginx:nope not found: manifest unknown: manifest unknown",
+         errors.ImageNotFound, ""),
+        ("invalid reference format", errors.InvalidRequest, "not an image reference"),
+        ("toomanyrequests: You have reached your pull rate limit.", errors.ImagePullFailed,
+        "limits"),
+        ('Get "https://10.1.2.3/v2/": tls: failed to verify certificate: x509: certificate signed'
+         " by unknown authority", errors.ImagePullFailed, "trust"),
+        ("failed to register layer: write /usr/lib/x: no space left on device",
+         errors.ImagePullFailed, "disk is full"),
+        ("failed to register layer: write /usr/lib/python3/connection.py: no space left on device",
+         errors.ImagePullFailed, "disk is full"),
+        ("write /var/lib/docker/tmp/GetImageBlob1: no space left on device",
+         errors.ImagePullFailed, "disk is full"),
+        ("net/http: request canceled while waiting for connection (Client.Timeout exceeded)",
+         errors.ImagePullFailed, "cannot reach"),
+        ("unexpected EOF", errors.ImagePullFailed, "cannot reach"),
+        ("something else at /var/lib/docker", errors.ImagePullFailed, "could not download"),
+    ],
+)  # fmt: skip
+def test_why_a_pull_failed(text: str, expected: type[OrchestratorError], words: str) -> None:
+    error = pull_failure("some/image:tag", text)
+    assert type(error) is expected
+    assert words in error.message
+    assert "some/image:tag" in error.message
+    assert not ADDRESS.search(said(error))
+    assert "/var" not in said(error)
+    assert "/usr" not in said(error)
+
+
+# The SDK's exceptions stop at engine.py
+
+
+def kinds() -> Iterator[type[BaseException]]:
+    for _, found in inspect.getmembers(errors, inspect.isclass):
+        if issubclass(found, OrchestratorError):
+            yield found
+
+
+@pytest.mark.parametrize("kind", list(kinds()))
+def test_no_error_of_ours_is_one_of_the_sdk(kind: type[BaseException]) -> None:
+    assert not issubclass(kind, docker.errors.DockerException)
+    assert not issubclass(kind, requests.exceptions.RequestException)
+    assert not issubclass(kind, OSError)
+
+
+@pytest.fixture
+def sdk_leaves_sockets_open() -> Iterator[None]:
+    """It drops the socket of a connection that fails, and Python warns when it finds that."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
+        gc.collect()
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("sdk_leaves_sockets_open")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "unix:///nowhere/docker.sock",
+        "tcp://127.0.0.1:1",
+        "http://[",
+        "ssh://nobody@127.0.0.1:1",
+        "nonsense://x",
+        "tcp://no-such-host.invalid:2375",
+    ],
+)
+async def test_an_engine_that_is_not_there_is_an_error_of_ours(address: str) -> None:
+    engine = Engine(Settings(docker_host=address))
+    try:
+        with pytest.raises(errors.EngineUnavailable) as refused:
+            await engine.connect()
+    finally:
+        engine.close()
+    assert "/nowhere" not in said(refused.value)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("call", ["ping", "list", "inspect", "start", "create", "stats", "pull"])
+async def test_a_call_before_a_connection_is_an_error_of_ours(call: str) -> None:
+    arguments: dict[str, tuple[Any, ...]] = {
+        "ping": (1.0,), "list": (), "create": ({"Image": "x"}, "web"),
+    }  # fmt: skip
+    engine = Engine(Settings())
+    try:
+        with pytest.raises(errors.EngineUnavailable):
+            await getattr(engine, call)(*arguments.get(call, ("abc",)))
+    finally:
+        engine.close()

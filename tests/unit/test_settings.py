@@ -1,0 +1,143 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from orchestrator.quantities import PortRange
+from orchestrator.settings import BadSettings, Settings, load_settings
+
+SetEnv = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in Settings.model_fields:
+        monkeypatch.delenv(field.upper(), raising=False)
+        monkeypatch.delenv(field, raising=False)
+
+
+@pytest.fixture
+def setenv(monkeypatch: pytest.MonkeyPatch) -> SetEnv:
+    def setenv(**variables: str) -> None:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return setenv
+
+
+DEFAULTS: dict[str, Any] = {
+    "host": "127.0.0.1",
+    "port": 8000,
+    "log_level": "info",
+    "port_range": PortRange(8001, 8999),
+    "publish_address": "0.0.0.0",
+    "default_image": "base-api-server:latest",
+    "default_memory": 512 * 1024 * 1024,
+    "allow_unmanaged": False,
+    "docker_host": None,
+    "docker_tls_verify": None,
+    "docker_cert_path": None,
+}
+
+
+def test_defaults() -> None:
+    settings = load_settings()
+    assert {name: getattr(settings, name) for name in DEFAULTS} == DEFAULTS
+    assert settings.engine_timeout > 0
+    assert settings.pull_timeout > settings.engine_timeout
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("HOST", "0.0.0.0", "0.0.0.0"),
+        ("PORT", "9000", 9000),
+        ("LOG_LEVEL", "debug", "debug"),
+        ("LOG_LEVEL", "WARNING", "warning"),
+        ("PORT_RANGE", "9001-9010", PortRange(9001, 9010)),
+        ("PUBLISH_ADDRESS", "127.0.0.1", "127.0.0.1"),
+        ("PUBLISH_ADDRESS", "::", "::"),
+        ("DEFAULT_IMAGE", "nginx:1.27", "nginx:1.27"),
+        ("DEFAULT_MEMORY", "1g", 2**30),
+        ("DEFAULT_MEMORY", "536870912", 2**29),
+        ("ENGINE_TIMEOUT", "5.5", 5.5),
+        ("PULL_TIMEOUT", "60", 60.0),
+        ("ALLOW_UNMANAGED", "true", True),
+        ("ALLOW_UNMANAGED", "1", True),
+        ("ALLOW_UNMANAGED", "no", False),
+        ("DOCKER_HOST", "tcp://10.0.0.5:2376", "tcp://10.0.0.5:2376"),
+        ("DOCKER_TLS_VERIFY", "1", "1"),
+        ("DOCKER_CERT_PATH", "/certs", "/certs"),
+    ],
+)
+def test_each_variable_sets_its_setting(
+    setenv: SetEnv, variable: str, text: str, value: object
+) -> None:
+    setenv(**{variable: text})
+    settings = load_settings()
+    assert getattr(settings, variable.lower()) == value
+    others = {name: default for name, default in DEFAULTS.items() if name != variable.lower()}
+    assert {name: getattr(settings, name) for name in others} == others
+
+
+@pytest.mark.parametrize("field", list(Settings.model_fields))
+def test_an_empty_variable_is_an_unset_one(setenv: SetEnv, field: str) -> None:
+    expected = load_settings()
+    setenv(**{field.upper(): ""})
+    assert load_settings() == expected
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("PORT", "eighty"),
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("PORT", "8000.5"),
+        ("LOG_LEVEL", "loud"),
+        ("PORT_RANGE", "8001"),
+        ("PORT_RANGE", "8999-8001"),
+        ("PORT_RANGE", "8001-70000"),
+        ("PUBLISH_ADDRESS", "localhost"),
+        ("PUBLISH_ADDRESS", "127.0.0.256"),
+        ("PUBLISH_ADDRESS", "10.0.0.0/8"),
+        ("DEFAULT_MEMORY", "lots"),
+        ("DEFAULT_MEMORY", "1m"),
+        ("ENGINE_TIMEOUT", "0"),
+        ("ENGINE_TIMEOUT", "soon"),
+        ("ENGINE_TIMEOUT", "nan"),
+        ("ENGINE_TIMEOUT", "inf"),
+        ("PULL_TIMEOUT", "-1"),
+        ("ALLOW_UNMANAGED", "maybe"),
+    ],
+)
+def test_a_bad_value_is_one_line_that_names_the_variable(
+    setenv: SetEnv, variable: str, text: str
+) -> None:
+    setenv(**{variable: text})
+    with pytest.raises(BadSettings) as refused:
+        load_settings()
+    line = str(refused.value)
+    assert line.startswith(f"{variable}='{text}' cannot be used: ")
+    assert "\n" not in line
+    assert len(line) < 250
+    assert "pydantic" not in line.lower()
+    assert not line.endswith("..")
+
+
+def test_a_bad_value_of_several_lines_is_still_one_line(setenv: SetEnv) -> None:
+    setenv(PORT="80\n00")
+    with pytest.raises(BadSettings) as refused:
+        load_settings()
+    assert "\n" not in str(refused.value)
+
+
+def test_variables_of_others_are_no_business_of_ours(setenv: SetEnv) -> None:
+    setenv(PORTS="x", ORCHESTRATOR="y")
+    assert load_settings().port == 8000
+
+
+def test_settings_are_read_when_asked_for(setenv: SetEnv) -> None:
+    assert load_settings().port == 8000
+    setenv(PORT="9000")
+    assert load_settings().port == 9000
