@@ -78,7 +78,10 @@ class _Pool:
         future = asyncio.get_running_loop().run_in_executor(self._threads, call)
         future.add_done_callback(self._leave)
         try:
-            return await asyncio.wait_for(asyncio.shield(future), seconds)
+            # Not asyncio.wait_for, which until Python 3.12 returns a result that arrives together
+            # with a cancellation, and so makes the task deaf to it.
+            async with asyncio.timeout(seconds):
+                return await asyncio.shield(future)
         except TimeoutError:
             raise errors.EngineTimeout(
                 f"The Docker engine did not answer within {seconds:g} seconds. Look at"
