@@ -127,12 +127,14 @@ Grace = Annotated[
 
 ENGINE = (errors.EngineUnavailable, errors.EngineFailed, errors.EngineTimeout)
 ONE = (errors.ContainerNotFound, errors.AmbiguousId, errors.InvalidRequest)
-CHANGE = (*ONE, errors.NotManaged, errors.ContainerBusy, *ENGINE)
+LATER = (errors.TooBusy, errors.ShuttingDown)
+CHANGE = (*ONE, errors.NotManaged, errors.ContainerBusy, *LATER, *ENGINE)
 RUN = (
     *CHANGE,
     errors.ContainerPaused,
     errors.PortGivenAway,
     errors.PortInUse,
+    errors.PortsExhausted,
     errors.StartRefused,
 )
 CREATE = (
@@ -145,6 +147,8 @@ CREATE = (
     errors.PortInUse,
     errors.PortsExhausted,
     errors.ImagePullFailed,
+    errors.ContainerBusy,
+    *LATER,
     *ENGINE,
 )
 
@@ -304,7 +308,12 @@ def add_container_routes(app: FastAPI) -> None:
         responses=problems.openapi_responses(RUN),
     )
     async def start(service: ListedService, key: ContainerKey) -> Container:
-        """Starts a stopped container on the port it had. One that runs is left as it is."""
+        """Starts a stopped container on the port it had. One that runs is left as it is.
+
+        If somebody else has the port by now, the container moves: it is made once more, with all
+        that is in it, on another port. `port_changed` is true then, `previous_ports` says where it
+        was, and its `previous_id` leads to it as well as the new one.
+        """
         return await service.lifecycle.start(key)
 
     @app.post(
@@ -328,7 +337,9 @@ def add_container_routes(app: FastAPI) -> None:
         responses=problems.openapi_responses(RUN),
     )
     async def restart(service: ListedService, key: ContainerKey, grace: Grace = 10) -> Container:
-        """Stops it and starts it on the same ports. One that is stopped is started."""
+        """Stops it and starts it on the same ports. One that is stopped is started, and moves to
+        other ports if it must, as with a start.
+        """
         return await service.lifecycle.restart(key, grace)
 
     @app.delete(

@@ -18,7 +18,7 @@ from pydantic import (
     field_validator,
 )
 
-from .models import LABEL_PREFIX
+from .labels import LABEL_PREFIX
 from .quantities import parse_memory
 
 # Words that stand where a name or id stands in the paths of the API.

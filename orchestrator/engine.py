@@ -11,10 +11,11 @@ Answers are the engine's JSON as it is; `payloads` and `stats` know what it mean
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import docker
@@ -157,9 +158,15 @@ class Engine:
         client = self._connected()
         return await self._call("reads", lambda: client.containers(all=True))
 
+    async def find(self, label: str, value: str) -> Sequence[dict[str, Any]]:
+        """The entries of the listing that have a label with this value."""
+        client = self._connected()
+        wanted = {"label": f"{label}={value}"}
+        return await self._call_twice("reads", lambda: client.containers(all=True, filters=wanted))
+
     async def inspect(self, container_id: str) -> dict[str, Any]:
         client = self._connected()
-        return await self._call("reads", lambda: client.inspect_container(container_id))
+        return await self._call_twice("reads", lambda: client.inspect_container(container_id))
 
     async def inspect_image(self, image: str) -> dict[str, Any]:
         """The image as the engine has it; ImageNotFound if it has none, without pulling."""
@@ -200,37 +207,99 @@ class Engine:
     async def start(self, container_id: str) -> None:
         """Starting one that runs is a no-op. Raises PortRefused, StartRefused, ContainerPaused."""
         client = self._connected()
-        await self._call("mutations", lambda: client.start(container_id))
+        await self._call_twice("mutations", lambda: client.start(container_id))
 
     async def stop(self, container_id: str, grace: int) -> None:
         """Ends it with its stop signal, and kills it after `grace` seconds. No-op when stopped."""
         client = self._connected()
         seconds = grace + self._settings.engine_timeout
-        await self._call("stops", lambda: client.stop(container_id, timeout=grace), seconds)
+        await self._call_twice("stops", lambda: client.stop(container_id, timeout=grace), seconds)
 
     async def restart(self, container_id: str, grace: int) -> None:
         client = self._connected()
         seconds = grace + self._settings.engine_timeout
         await self._call("stops", lambda: client.restart(container_id, timeout=grace), seconds)
 
-    async def remove(self, container_id: str, *, force: bool = False) -> None:
-        """Removes a container and its anonymous volumes; `force` kills it if it runs."""
+    async def remove(self, container_id: str, *, force: bool = False, volumes: bool = True) -> None:
+        """Removes a container, and its anonymous volumes unless `volumes` is false; `force` kills
+        it if it runs.
+        """
         client = self._connected()
-        await self._call(
-            "mutations", lambda: client.remove_container(container_id, v=True, force=force)
+        await self._call_twice(
+            "mutations", lambda: client.remove_container(container_id, v=volumes, force=force)
         )
 
-    async def remove_volume(self, name: str, *, label: str, value: str) -> None:
-        """Removes a volume that has this label. No-op if it has not, is in use, or is not there."""
+    async def remove_volume(
+        self, name: str, *, label: str | None = None, value: str | None = None
+    ) -> None:
+        """Removes a volume, if it has this label. No-op if it is in use, or not there."""
         client = self._connected()
 
         def remove() -> None:
             with suppress(docker.errors.NotFound):
-                if (client.inspect_volume(name).get("Labels") or {}).get(label) == value:
+                labels = client.inspect_volume(name).get("Labels") or {}
+                if label is None or labels.get(label) == value:
                     client.remove_volume(name)
 
         with suppress(errors.ContainerBusy):  # 409: somebody uses it by now
             await self._call("mutations", remove)
+
+    # Moves
+
+    async def commit(self, container_id: str, image: str) -> None:
+        """Makes an image, `repository:tag`, of a container's file system. Takes as long as a pull
+        may: its files are written once more.
+        """
+        client = self._connected()
+        repository, _, tag = image.partition(":")
+        await self._call(
+            "pulls",
+            lambda: client.commit(container_id, repository, tag),
+            self._settings.pull_timeout,
+        )
+
+    async def rename(self, container_id: str, name: str) -> None:
+        """Raises NameInUse."""
+        client = self._connected()
+        with _about(name=name):
+            await self._call("mutations", lambda: client.rename(container_id, name))
+
+    async def connect_network(
+        self, network: str, container_id: str, endpoint: Mapping[str, Any]
+    ) -> None:
+        """Connects a container to one more network; `endpoint` is the engine's EndpointSettings."""
+        client = self._connected()
+        addresses = endpoint.get("IPAMConfig") or {}
+        await self._call(
+            "mutations",
+            lambda: client.connect_container_to_network(
+                container_id,
+                network,
+                ipv4_address=addresses.get("IPv4Address"),
+                ipv6_address=addresses.get("IPv6Address"),
+                link_local_ips=addresses.get("LinkLocalIPs"),
+                aliases=endpoint.get("Aliases"),
+                links=[tuple(link.split(":", 1)) for link in endpoint.get("Links") or ()],
+                driver_opt=endpoint.get("DriverOpts"),
+            ),
+        )
+
+    async def images_of(self, repository: str) -> Sequence[tuple[str, datetime]]:
+        """The images of a repository with any tag: `repository:tag`, and when each was made."""
+        client = self._connected()
+        images = await self._call("reads", lambda: client.images(repository))
+        return [
+            (name, datetime.fromtimestamp(image["Created"], UTC))
+            for image in images
+            for name in image.get("RepoTags") or ()
+            if name.startswith(f"{repository}:")
+        ]
+
+    async def remove_image(self, name: str) -> None:
+        """Removes an image. No-op if a container needs it, or it is not there."""
+        client = self._connected()
+        with suppress(errors.ContainerBusy, errors.ImageNotFound):
+            await self._call("mutations", lambda: client.remove_image(name))
 
     async def stats(self, container_id: str) -> dict[str, Any]:
         """One sample; an empty `cpu_stats` or nothing at all when the container does not run."""
@@ -335,6 +404,17 @@ class Engine:
             # Here and not in the thread, which does not know whose request it works for.
             log.error("The engine failed: %s", error.__cause__)
             raise
+
+    async def _call_twice(
+        self, pool: str, call: Callable[[], T], seconds: float | None = None
+    ) -> T:
+        """The same, and once more if the connection was lost: for calls that change nothing when
+        they are repeated.
+        """
+        try:
+            return await self._call(pool, call, seconds)
+        except errors.EngineUnavailable:
+            return await self._call(pool, call, seconds)
 
 
 class _PullError(Exception):

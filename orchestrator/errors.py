@@ -150,6 +150,16 @@ class NotManaged(ForbiddenError):
 # Unavailable, too late
 
 
+class TooBusy(UnavailableError):
+    code = "too-busy"
+    title = "Too many changes are waiting"
+
+
+class ShuttingDown(UnavailableError):
+    code = "shutting-down"
+    title = "The service is shutting down"
+
+
 class PortsExhausted(UnavailableError):
     code = "ports-exhausted"
     title = "No port is left"

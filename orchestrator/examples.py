@@ -95,6 +95,9 @@ MODELS: dict[str, dict[str, Any]] = {
         "managed": True,
         "url": "http://localhost:8001",
         "limits": {"memory": 268435456, "cpus": None, "pids": None},
+        "port_changed": False,
+        "previous_ports": None,
+        "previous_id": None,
     },
     "RemovedContainer": {
         "id": _ID,
@@ -182,6 +185,10 @@ DETAILS: dict[str, str] = {
     " docker, or set ALLOW_UNMANAGED=true.",
     "ports-exhausted": "All ports of 8001-8999 are taken: 0 left, 1 wanted. Remove or stop a"
     " container, or widen PORT_RANGE.",
+    "too-busy": "256 changes are under way or waiting, and no more are taken. Try again in a few"
+    " seconds, or raise MUTATION_QUEUE.",
+    "shutting-down": "The service is being stopped. Try again when it is back; containers keep"
+    " running.",
     "engine-unavailable": "The Docker engine cannot be reached. See that it runs, that this service"
     " may use its socket, and that DOCKER_HOST is right; the service reconnects by itself.",
     "engine-failed": "The Docker engine reported an error of its own; this service's log has its"

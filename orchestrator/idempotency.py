@@ -1,31 +1,44 @@
 """Creates that happen once for a key.
 
 The key lives in a label of the container, so it is known for as long as the container exists, over
-crashes and restarts of the service. Within one engine it is this service's alone: two services that
-are sent the same key at the same moment may both create.
+crashes and restarts of the service. The container's name is unique on the engine, and so decides
+between two services that are sent the same key at the same moment.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from .create_request import CreateRequest
-from .errors import IdempotencyKeyReused
+from .engine import Engine
+from .errors import ContainerBusy, IdempotencyKeyReused, NameInUse
 from .inventory import Inventory
+from .labels import LABEL_KEY, LABEL_REQUEST
 from .models import Container
-from .payloads import LABEL_KEY, LABEL_REQUEST, fingerprint, is_husk
+from .payloads import fingerprint, is_husk
+
+# How long another service may take to start what it has created, in seconds.
+ELSEWHERE_SECONDS = 30.0
 
 
 class IdempotentCreates:
-    """`create` makes a container that carries the key, or fails and leaves none."""
+    """`create` makes a container that carries the key, or fails and leaves none; `refresh` inspects
+    one and brings it into memory.
+    """
 
     def __init__(
         self,
+        engine: Engine,
         inventory: Inventory,
+        refresh: Callable[[str], Awaitable[Container | None]],
         create: Callable[[CreateRequest, str], Awaitable[Container]],
     ) -> None:
+        self._engine = engine
         self._inventory = inventory
+        self._refresh = refresh
         self._create = create
-        self._under_way: dict[str, tuple[CreateRequest, asyncio.Future[Container]]] = {}
+        self._under_way: dict[
+            str, tuple[CreateRequest, asyncio.Future[tuple[Container, bool]]]
+        ] = {}
 
     async def create(self, request: CreateRequest, key: str) -> tuple[Container, bool]:
         """The container of this key, and whether this call created it.
@@ -38,16 +51,43 @@ class IdempotentCreates:
             before, future = self._under_way[key]
             if before != request:
                 raise _reused(None)
-            return await asyncio.shield(future), False
+            container, _ = await asyncio.shield(future)
+            return container, False
         existing = self._inventory.labelled(LABEL_KEY, key)
-        if existing is not None and existing.labels.get(LABEL_REQUEST) != fingerprint(request):
-            raise _reused(existing)
-        if existing is not None and not is_husk(existing):
-            return existing, False
-        future = asyncio.ensure_future(self._create(request, key))
+        if existing is not None:
+            _check(existing, request)
+            if not is_husk(existing):
+                return existing, False
+        future = asyncio.ensure_future(self._create_or_find(request, key))
         self._under_way[key] = request, future
         future.add_done_callback(lambda _: self._under_way.pop(key))
-        return await asyncio.shield(future), True
+        return await asyncio.shield(future)
+
+    async def _create_or_find(self, request: CreateRequest, key: str) -> tuple[Container, bool]:
+        try:
+            return await self._create(request, key), True
+        except NameInUse:
+            found = await self._engine.find(LABEL_KEY, key)
+            existing = await self._refresh(str(found[0]["Id"])) if found else None
+            if existing is None:
+                raise
+        _check(existing, request)
+        started = await self._inventory.wait_until(
+            existing.full_id, lambda now: not is_husk(now), ELSEWHERE_SECONDS
+        )
+        if started is None or is_husk(started):
+            raise ContainerBusy(
+                "Another service is creating a container with this Idempotency-Key, or has failed"
+                " to. Try again in a moment.",
+                id=existing.id,
+                name=existing.name,
+            )
+        return started, False
+
+
+def _check(container: Container, request: CreateRequest) -> None:
+    if container.labels.get(LABEL_REQUEST) != fingerprint(request):
+        raise _reused(container)
 
 
 def _reused(container: Container | None) -> IdempotencyKeyReused:

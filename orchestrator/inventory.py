@@ -17,6 +17,8 @@ class Inventory:
     def __init__(self) -> None:
         self._containers: dict[str, Container] = {}
         self._names: dict[str, str] = {}  # name -> full id
+        # full id before a move -> full ids since; two, while the next move is under way
+        self._successors: defaultdict[str, set[str]] = defaultdict(set)
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._listed_at: float | None = None
 
@@ -26,6 +28,8 @@ class Inventory:
             self._drop_name(previous)
         self._containers[container.full_id] = container
         self._names[container.name] = container.full_id
+        for earlier in container.earlier_ids:
+            self._successors[earlier].add(container.full_id)
         self._wake(container.full_id)
 
     def remove(self, full_id: str) -> None:
@@ -33,6 +37,10 @@ class Inventory:
         container = self._containers.pop(full_id, None)
         if container is not None:
             self._drop_name(container)
+            for earlier in container.earlier_ids:
+                self._successors[earlier].discard(full_id)
+                if not self._successors[earlier]:
+                    del self._successors[earlier]
         self._wake(full_id)
 
     def peek(self, full_id: str) -> Container | None:
@@ -40,12 +48,13 @@ class Inventory:
 
     def get(self, key: str) -> Container:
         """A container by its id, its name, or an unambiguous beginning of its id, in this order.
+        The ids that a moved container had before count, once they are no other container's.
 
         Raises ContainerNotFound, or AmbiguousId with the containers that match.
         """
         full_id = key if key in self._containers else self._names.get(key)
         if full_id is None:
-            matches = [found for found in self._containers if key and found.startswith(key)]
+            matches = self._beginning_with(key) if key else set()
             if len(matches) > 1:
                 raise AmbiguousId(
                     f'"{key}" is the beginning of {len(matches)} ids. Give more characters.',
@@ -57,12 +66,17 @@ class Inventory:
                     f'There is no container "{shown}". GET /containers lists all there are.',
                     id=shown,
                 )
-            full_id = matches[0]
+            full_id = matches.pop()
         return self._containers[full_id]
 
     def all(self) -> list[Container]:
         """Every container, the newest first."""
         return sorted(self._containers.values(), key=lambda container: container.created)[::-1]
+
+    def successors(self, full_id: str) -> list[Container]:
+        """What moves have made of a container, in the order of the moves."""
+        found = [self._containers[each] for each in self._successors.get(full_id, ())]
+        return sorted(found, key=lambda each: len(each.earlier_ids))
 
     def labelled(self, label: str, value: str) -> Container | None:
         """The container of this service that has a label with this value."""
@@ -115,6 +129,17 @@ class Inventory:
     def age(self) -> float | None:
         """Seconds since the last full listing; None before the first."""
         return None if self._listed_at is None else time.monotonic() - self._listed_at
+
+    def _beginning_with(self, key: str) -> set[str]:
+        matches = {found for found in self._containers if found.startswith(key)}
+        return matches | {
+            self._nearest(successors)
+            for earlier, successors in self._successors.items()
+            if earlier.startswith(key) and earlier not in self._containers
+        }
+
+    def _nearest(self, successors: Iterable[str]) -> str:
+        return min(successors, key=lambda each: len(self._containers[each].earlier_ids))
 
     def _drop_name(self, container: Container) -> None:
         # A successor may have taken the name before the predecessor's removal was seen.

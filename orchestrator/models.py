@@ -10,8 +10,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-LABEL_PREFIX = "orchestration-api."
-
 State = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 PortState = Literal["free", "reserved", "in_use", "remembered", "external"]
 
@@ -55,9 +53,20 @@ class Container(Model):
     managed: bool = Field(description="Whether this service created the container.")
     url: str | None = Field(None, description="Where the first TCP port answers on this host.")
     limits: Limits = Limits()
+    port_changed: bool = Field(
+        False, description="Whether this start moved the container to another port."
+    )
+    previous_ports: dict[str, str] | None = Field(
+        None, description="`ports` before the container was last moved; null if it never was."
+    )
+    previous_id: str | None = Field(
+        None, description="Its id before it was last moved, which still leads to it."
+    )
 
     # For the service itself; not part of an answer.
     full_id: str = Field(exclude=True)
+    earlier_ids: tuple[str, ...] = Field(default=(), exclude=True)  # full ones, the last one last
+    moved_image: str | None = Field(default=None, exclude=True)  # the commit that a move made
     held_ports: dict[int, str] = Field(default={}, exclude=True)  # port -> container port, live
     own_ports: dict[int, str] = Field(default={}, exclude=True)  # the same, whenever it runs
 

@@ -11,14 +11,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .create_request import CreateRequest
-from .models import LABEL_PREFIX, Container, Limits
-
-LABEL_MANAGED = LABEL_PREFIX + "managed"
-LABEL_PORTS = LABEL_PREFIX + "ports"  # "8001,8002": the host ports that the container was given
-LABEL_START = LABEL_PREFIX + "start"  # "false": created with `start: false`, so not a husk
-LABEL_CREATE = LABEL_PREFIX + "create"  # on a volume: the create that made it
-LABEL_KEY = LABEL_PREFIX + "idempotency-key"
-LABEL_REQUEST = LABEL_PREFIX + "request"  # what came with the key: see fingerprint()
+from .labels import (
+    LABEL_CREATE,
+    LABEL_IMAGE,
+    LABEL_KEY,
+    LABEL_MANAGED,
+    LABEL_MOVED_FROM,
+    LABEL_PORTS,
+    LABEL_PREFIX,
+    LABEL_PREVIOUS_PORTS,
+    LABEL_REQUEST,
+    LABEL_START,
+)
+from .models import Container, Limits
 
 # A listing and an inspection write the time before which nothing happened like this.
 _NEVER = "0001-01-01T00:00:00Z"
@@ -36,13 +41,15 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
     bound = (payload["NetworkSettings"].get("Ports") or {}) if runs else {}
     published, held = _published(bound), _host_ports(bound)
     ended = not runs and status != "created"
+    managed = labels.get(LABEL_MANAGED) == "true"
+    earlier_ids = words(labels, LABEL_MOVED_FROM) if managed else ()
     return Container(
         id=payload["Id"][:12],
         full_id=payload["Id"],
         name=payload["Name"].removeprefix("/"),
         status=status,
         state=status,
-        image=config["Image"],
+        image=(labels.get(LABEL_IMAGE) if earlier_ids else None) or config["Image"],
         ports={key: f"{address}:{port}" for key, (address, port) in published.items()},
         created=_time(payload["Created"]),
         health=_health(state) if runs else None,
@@ -50,7 +57,7 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
         finished_at=_time_or_none(state.get("FinishedAt")) if ended else None,
         exit_code=state.get("ExitCode") if ended else None,
         labels=labels,
-        managed=labels.get(LABEL_MANAGED) == "true",
+        managed=managed,
         url=_url(published),
         limits=Limits(
             memory=host.get("Memory") or None,
@@ -60,6 +67,10 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
         # Between two runs a restarting container has nothing bound, but it will come back for it.
         held_ports=held or (own if status == "restarting" else {}),
         own_ports=own,
+        earlier_ids=earlier_ids,
+        moved_image=config["Image"] if earlier_ids else None,
+        previous_id=earlier_ids[-1][:12] if earlier_ids else None,
+        previous_ports=_previous_ports(labels) if earlier_ids else None,
     )
 
 
@@ -118,15 +129,13 @@ def create_body(
     key: str | None = None,
 ) -> dict[str, Any]:
     """The body of `POST /containers/create` for a request, the ports that it was given, and its
-    idempotency key. `create_id` is written on the volumes that the engine makes for it.
+    idempotency key. `create_id` is written on the container, and on the volumes that the engine
+    makes for it: that is how they are found when the engine's answer is lost.
     """
     # A container inherits its image's labels. Compose 2 labels what it builds, and would take a
     # clone for a container of its own; a label of ours would come from a commit of a clone.
     foreign = {name: "" for name in image_labels if name.startswith(_NOT_INHERITED)}
-    ours = {
-        LABEL_MANAGED: "true",
-        LABEL_PORTS: ",".join(str(port) for port in ports.values()),
-    }
+    ours = {LABEL_MANAGED: "true", LABEL_PORTS: port_list(ports), LABEL_CREATE: create_id}
     if not request.start:
         ours[LABEL_START] = "false"
     if key is not None:
@@ -155,6 +164,11 @@ def create_body(
     return body
 
 
+def port_list(ports: Mapping[str, int]) -> str:
+    """What LABEL_PORTS says of the ports that a container was given."""
+    return ",".join(str(port) for port in ports.values())
+
+
 def _mount(volume: str, create_id: str) -> dict[str, Any]:
     name, target, *mode = volume.split(":")
     return {
@@ -164,6 +178,16 @@ def _mount(volume: str, create_id: str) -> dict[str, Any]:
         "ReadOnly": mode == ["ro"],
         "VolumeOptions": {"Labels": {LABEL_MANAGED: "true", LABEL_CREATE: create_id}},
     }
+
+
+def words(labels: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(word for word in labels.get(name, "").split(",") if word)
+
+
+def _previous_ports(labels: Mapping[str, str]) -> dict[str, str]:
+    """container port -> address and port."""
+    pairs = (word.partition("=") for word in words(labels, LABEL_PREVIOUS_PORTS))
+    return {container_port: address for container_port, _, address in pairs}
 
 
 def _own_ports(host: Mapping[str, Any]) -> dict[int, str]:

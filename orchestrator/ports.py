@@ -44,6 +44,7 @@ class Reservation:
         self.ports = dict(ports)  # container port -> port
         self.since = datetime.now(UTC)
         self._owner = owner
+        self._handed_over = False
 
     def container_port_of(self, port: int) -> str | None:
         return next((key for key, value in self.ports.items() if value == port), None)
@@ -56,6 +57,10 @@ class Reservation:
         """Ends the reservation. One that has ended is left alone, whoever has its ports now."""
         self._owner._end(self)
 
+    def hand_over(self) -> None:
+        """Leaving it does not release it any more: somebody else will."""
+        self._handed_over = True
+
     def __enter__(self) -> Self:
         return self
 
@@ -65,7 +70,8 @@ class Reservation:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> Literal[False]:
-        self.release()
+        if not self._handed_over:
+            self.release()
         return False
 
 
@@ -124,12 +130,7 @@ class PortAllocator:
         if pinned is not None:
             self._check_pinned(pinned)
         if self.available < len(container_ports):
-            raise PortsExhausted(
-                f"All ports of {self.range} are taken: {self.available} left,"
-                f" {len(container_ports)} wanted. Remove or stop a container, or widen PORT_RANGE.",
-                wanted=len(container_ports),
-                **self.summary().model_dump(),
-            )
+            raise self._exhausted(len(container_ports))
         chosen = {container_ports[0]: pinned} if pinned is not None else {}
         for container_port, port in self._names.get(name or "", {}).items():
             if container_port in container_ports and port in self._free and port != pinned:
@@ -164,6 +165,32 @@ class PortAllocator:
         for number in mine.values():
             self._withdraw(number)
         return self._begin(container.name, mine)
+
+    def reserve_for_move(self, container: Container, refused: Collection[int] = ()) -> Reservation:
+        """Ports for a stopped container that cannot have all of its own: those of them that
+        nobody else has stay, and each of the others, and of the `refused`, is replaced by another
+        of the range. Ports outside the range stay, unless they were refused, unreserved.
+
+        Raises PortsExhausted when too few are left.
+        """
+        self._expire_holds()
+        kept: dict[str, int] = {}
+        lost: list[str] = []
+        for number, container_port in container.own_ports.items():
+            port = self._ports.get(number)
+            if number in refused or (
+                port is not None and (port.hold or not port.open_to(container.full_id))
+            ):
+                lost.append(container_port)
+            elif port is not None:
+                kept[container_port] = number
+        for number in kept.values():
+            self._withdraw(number)
+        if len(self._free) + len(self._remembered) < len(lost):
+            for number in kept.values():
+                self._settle(self._ports[number])
+            raise self._exhausted(len(lost))
+        return self._begin(container.name, kept | {key: self._next() for key in lost})
 
     # What is seen
 
@@ -305,6 +332,14 @@ class PortAllocator:
         self._expire_holds()
         if self._ports[pinned].state not in ("free", "remembered"):
             raise port_in_use(self._ports[pinned].row())
+
+    def _exhausted(self, wanted: int) -> PortsExhausted:
+        return PortsExhausted(
+            f"All ports of {self.range} are taken: {self.available} left, {wanted} wanted. Remove"
+            " or stop a container, or widen PORT_RANGE.",
+            wanted=wanted,
+            **self.summary().model_dump(),
+        )
 
     def _withdraw(self, port: int) -> None:
         """Takes a port from those that can be given out."""

@@ -1,10 +1,13 @@
 """How the parts are put together, and how long they live. No logic of its own."""
 
 import asyncio
+import signal
+import threading
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from types import FrameType
 
 from .engine import Engine
 from .idempotency import IdempotentCreates
@@ -49,7 +52,7 @@ class Service:
             ports=ports,
             watcher=watcher,
             lifecycle=lifecycle,
-            creates=IdempotentCreates(inventory, lifecycle.create),
+            creates=IdempotentCreates(engine, inventory, watcher.refresh, lifecycle.create),
             sampler=Sampler(engine),
             host=HostMonitor(),
         )
@@ -63,10 +66,37 @@ class Service:
         ]
         await self.watcher.attempted(self.settings.engine_timeout)
         try:
-            yield
+            with _hearing_of_the_end(self.lifecycle.refuse):
+                yield
         finally:
             await self.lifecycle.close(MUTATIONS_SECONDS)
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
             self.engine.close()
+
+
+@contextmanager
+def _hearing_of_the_end(ending: Callable[[], None]) -> Iterator[None]:
+    """Calls `ending` as soon as the process is told to end, before the server does what it does
+    then: it waits for open requests first, and those for their turn.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals belong to the main thread; somebody else runs the show
+        return
+    before = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        ending()
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    for each, handler in before.items():
+        if callable(handler):
+            signal.signal(each, handle)
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

@@ -32,6 +32,8 @@ class Settings(BaseSettings):
 
     engine_timeout: float = Field(20.0, ge=1, le=600)  # seconds for one call of the engine
     pull_timeout: float = Field(600.0, ge=1, le=86400)  # seconds for one pull
+    mutation_queue: int = Field(256, ge=1, le=100_000)  # changes under way or waiting
+    husk_grace: float = Field(120.0, ge=1, le=86400)  # seconds; see leftovers
     allow_unmanaged: bool = False
 
     docker_host: str | None = None

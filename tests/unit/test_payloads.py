@@ -303,6 +303,7 @@ def test_a_request_without_wishes() -> None:
     assert made["Labels"] == {
         "orchestration-api.managed": "true",
         "orchestration-api.ports": "8001,8002",
+        "orchestration-api.create": "0",
     }
     assert made["ExposedPorts"] == {"5000/tcp": {}, "53/udp": {}}
     host = made["HostConfig"]
@@ -364,6 +365,7 @@ def test_labels_of_the_image_cannot_make_a_clone_somebody_elses() -> None:
         "orchestration-api.start": "",
         "orchestration-api.managed": "true",
         "orchestration-api.ports": "8001,8002",
+        "orchestration-api.create": "0",
         "team": "blue",
     }
 

@@ -38,6 +38,7 @@ CODES = {
     "ambiguous-id": 409, "name-in-use": 409, "port-in-use": 409, "port-given-away": 409,
     "container-not-running": 409, "container-paused": 409, "container-busy": 409,
     "port-refused": 409, "not-managed": 403,
+    "too-busy": 503, "shutting-down": 503,
     "ports-exhausted": 503, "engine-unavailable": 503, "engine-failed": 503,
     "image-pull-failed": 503, "engine-timeout": 504,
 }  # fmt: skip

@@ -1,0 +1,180 @@
+"""A container is cloned and started, on one port after the other until the engine agrees."""
+
+import hashlib
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from .create_request import CreateRequest
+from .engine import Engine
+from .errors import (
+    ContainerNotFound,
+    EngineUnavailable,
+    OrchestratorError,
+    PortRefused,
+    PortsExhausted,
+)
+from .images import Images
+from .inventory import Inventory
+from .labels import LABEL_CREATE, LABEL_KEY
+from .leftovers import Leftovers
+from .models import Container
+from .mutations import Mutations
+from .payloads import create_body, exposed_ports, image_labels, is_husk
+from .port_record import port_in_use
+from .ports import PortAllocator, Reservation
+from .refused_ports import RefusedPorts
+from .settings import Settings
+
+FALLBACK_CONTAINER_PORT = "5000/tcp"
+# A create tries other ports until either is used up.
+MAX_TRIES = 50
+TRY_SECONDS = 60.0
+# How old a husk with the key of a create must be to be replaced by it.
+YOUNG_SECONDS = 5.0
+
+
+def name_of(key: str) -> str:
+    """The name of a container that was created with an idempotency key and without a name."""
+    return f"keyed-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+class Creates:
+    """`refresh` inspects a container, brings it into memory and returns it (None: it is gone)."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        inventory: Inventory,
+        ports: PortAllocator,
+        refused_ports: RefusedPorts,
+        refresh: Callable[[str], Awaitable[Container | None]],
+        mutations: Mutations,
+        leftovers: Leftovers,
+        settings: Settings,
+    ) -> None:
+        self._engine = engine
+        self._inventory = inventory
+        self._ports = ports
+        self._refused_ports = refused_ports
+        self._refresh = refresh
+        self._mutations = mutations
+        self._leftovers = leftovers
+        self._settings = settings
+        self._images = Images(engine, settings.default_image)
+
+    async def create(self, request: CreateRequest, key: str | None) -> Container:
+        """The container, running unless `start` is false; or an error, and nothing is left of it.
+
+        An idempotency key goes into its labels; what a crash left of an earlier call with it goes.
+        Without a name, the key gives one, so that the engine refuses a second container, whoever
+        asks for it.
+        """
+        if key is not None:
+            await self._leftovers.settled(self._settings.engine_timeout)
+            await self._discard_husk_of(key)
+        reference = request.image or self._settings.default_image
+        image = await self._images.get(reference, request.pull)
+        async with self._mutations.turn():
+            return await self._on_free_ports(request, key, reference, image)
+
+    async def _discard_husk_of(self, key: str) -> None:
+        husk = self._inventory.labelled(LABEL_KEY, key)
+        if husk is None or not is_husk(husk):
+            return
+        # A young one may be another service's, which is about to start it.
+        age = (datetime.now(UTC) - husk.created).total_seconds()
+        now = await self._inventory.wait_until(
+            husk.full_id, lambda now: not is_husk(now), max(0.0, YOUNG_SECONDS - age)
+        )
+        if now is not None and is_husk(now):
+            async with self._mutations.lock(husk.full_id):
+                await self._leftovers.discard(now)
+
+    async def _on_free_ports(
+        self, request: CreateRequest, key: str | None, reference: str, image: dict[str, Any]
+    ) -> Container:
+        container_ports = (
+            request.container_ports or exposed_ports(image) or [FALLBACK_CONTAINER_PORT]
+        )
+        name = request.name or (name_of(key) if key is not None else None)
+        give_up = time.monotonic() + TRY_SECONDS
+        for _ in range(MAX_TRIES):
+            with self._ports.reserve(
+                container_ports, name=name, pinned=request.port
+            ) as reservation:
+                create_id = uuid.uuid4().hex
+                body = create_body(
+                    request,
+                    image=reference,
+                    image_labels=image_labels(image),
+                    ports=reservation.ports,
+                    publish_address=self._settings.publish_address,
+                    memory=request.memory or self._settings.default_memory,
+                    create_id=create_id,
+                    key=key,
+                )
+                try:
+                    return await self._try(request, name, body, create_id, reservation)
+                except PortRefused as refused:
+                    await self._refused_ports.hold(refused, reservation)
+            if request.port is not None:
+                raise port_in_use(self._ports.row(request.port))
+            if time.monotonic() > give_up:
+                break
+        raise PortsExhausted(
+            "The engine refused one port after the other: other programs of the host hold them."
+            " Try again, or set PORT_RANGE to ports that are free.",
+            **self._ports.summary().model_dump(),
+        )
+
+    async def _try(
+        self,
+        request: CreateRequest,
+        name: str | None,
+        body: dict[str, Any],
+        create_id: str,
+        reservation: Reservation,
+    ) -> Container:
+        """One try. Whatever fails, what it made is gone afterwards, or will be: see Leftovers."""
+        volumes = [volume.partition(":")[0] for volume in request.volumes]
+        full_id = None
+
+        async def undo() -> None:
+            await self._leftovers.discard_create(create_id, volumes)
+
+        try:
+            full_id = await self._created(body, name, create_id)
+            return await self._started(request, full_id, reservation)
+        except OrchestratorError as error:
+            await self._leftovers.undo(error, reservation, now=undo, later=undo)
+            raise
+        finally:
+            self._leftovers.in_hand.discard(full_id or "")
+
+    async def _created(self, body: dict[str, Any], name: str | None, create_id: str) -> str:
+        """The full id of the new container, also if the engine's answer was lost."""
+        try:
+            return await self._engine.create(body, name)
+        except EngineUnavailable:
+            found = await self._engine.find(LABEL_CREATE, create_id)
+            if not found:
+                raise
+            return str(found[0]["Id"])
+
+    async def _started(
+        self, request: CreateRequest, full_id: str, reservation: Reservation
+    ) -> Container:
+        self._leftovers.in_hand.add(full_id)
+        async with self._mutations.lock(full_id):
+            if request.start:
+                await self._engine.start(full_id)
+                reservation.commit(full_id, reservation.name or full_id[:12])
+            container = await self._refresh(full_id)
+        if container is None:
+            raise ContainerNotFound(
+                f"Container {full_id[:12]} was removed by somebody else meanwhile.", id=full_id[:12]
+            )
+        return container

@@ -1,0 +1,84 @@
+"""Changes under way: so many at once, one at a time for a container, to their end once begun."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, ParamSpec, TypeVar
+from weakref import WeakValueDictionary
+
+from .errors import ShuttingDown, TooBusy
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# More creates and starts than the engine works on at once, so that it never waits for the service,
+# but few enough for a shutdown to see them through.
+TURNS = 8
+
+
+class Mutations:
+    """At most `limit` are under way or waiting; more are refused, and leave nothing behind."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._turns = asyncio.Semaphore(TURNS)
+        self._ending = False
+
+    async def run(
+        self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """The outcome of `work`, which goes on even when this call is cancelled.
+
+        Raises TooBusy when there are too many, and ShuttingDown once the service is.
+        """
+        self._refuse_if_ending()
+        if len(self._tasks) >= self._limit:
+            raise TooBusy(
+                f"{len(self._tasks)} changes are under way or waiting, and no more are taken. Try"
+                " again in a few seconds, or raise MUTATION_QUEUE.",
+                limit=self._limit,
+            )
+        task = asyncio.create_task(work(*args, **kwargs))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return await asyncio.shield(task)
+
+    def lock(self, full_id: str) -> asyncio.Lock:
+        """The lock of one container; holding it, nobody else of this service changes it."""
+        lock = self._locks.get(full_id)
+        if lock is None:
+            lock = self._locks[full_id] = asyncio.Lock()
+        return lock
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Waits until fewer than `TURNS` others make or start containers.
+
+        Whoever still waits when the service shuts down gets ShuttingDown, having changed nothing.
+        """
+        async with self._turns:
+            self._refuse_if_ending()
+            yield
+
+    def refuse(self) -> None:
+        """From now on nothing new begins. Safe to call from a signal handler."""
+        self._ending = True
+
+    async def close(self, seconds: float) -> None:
+        """Waits for what is under way, `seconds` at most."""
+        self.refuse()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # retrieved, also when its caller has gone
+
+    def _refuse_if_ending(self) -> None:
+        if self._ending:
+            raise ShuttingDown(
+                "The service is being stopped. Try again when it is back; containers keep running."
+            )

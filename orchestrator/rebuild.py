@@ -1,0 +1,130 @@
+"""What the engine must be told to make a container once more, from its inspection. Pure.
+
+Docker cannot change the ports of a container that exists, so a move makes another one that differs
+in nothing else. Shapes are those of `GET /containers/{id}/json` and `POST /containers/create`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from .labels import (
+    LABEL_CREATE,
+    LABEL_IMAGE,
+    LABEL_MOVED_FROM,
+    LABEL_NAME,
+    LABEL_PORTS,
+    LABEL_PREVIOUS_PORTS,
+    LABEL_START,
+    LABEL_VOLUMES,
+)
+from .models import Container
+from .payloads import port_list, words
+
+# Networks that are modes rather than networks: a container is in them or not, without settings.
+_MODES = ("default", "bridge", "host", "none")
+# Of an endpoint, what its maker can set; the rest is what the engine made of it.
+_ENDPOINT = ("IPAMConfig", "Links", "Aliases", "DriverOpts", "GwPriority")
+# A label holds this many ids of moves before the last one.
+MAX_EARLIER_IDS = 100
+
+
+def rebuilt_body(
+    payload: Mapping[str, Any],
+    container: Container,
+    *,
+    image: str,
+    ports: Mapping[str, int],
+    create_id: str,
+) -> dict[str, Any]:
+    """The body of a create for the successor of a container: the same on other ports.
+
+    `container` is what `payload` was parsed to; `image` is the commit of its file system, `ports`
+    are the ports that change or stay, by container port, and `create_id` marks this create.
+    """
+    config = dict(payload["Config"])
+    host = dict(payload["HostConfig"])
+    config["Image"] = image
+    if config.get("Hostname") == container.id:  # Docker's own choice; it makes the same one again
+        del config["Hostname"]
+    host["PortBindings"] = {
+        container_port: [
+            binding | {"HostPort": str(ports.get(container_port, binding["HostPort"]))}
+            for binding in bindings or ()
+        ]
+        for container_port, bindings in (host.get("PortBindings") or {}).items()
+    }
+    anonymous = _anonymous_volumes(payload)
+    host["Mounts"] = [
+        mount
+        for mount in host.get("Mounts") or ()
+        if mount.get("Source") or mount["Target"] not in anonymous
+    ] + [
+        {"Type": "volume", "Source": name, "Target": target, "ReadOnly": read_only}
+        for target, (name, read_only) in anonymous.items()
+    ]
+    config["Labels"] = _labels(payload, container, ports, create_id, anonymous)
+    primary = host.get("NetworkMode") or "default"
+    endpoints = networks(payload)
+    return config | {
+        "HostConfig": host,
+        "NetworkingConfig": {
+            "EndpointsConfig": {primary: endpoints[primary]} if primary in endpoints else {}
+        },
+    }
+
+
+def networks(payload: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The user-defined networks of a container and its settings in each, by the name or id that its
+    NetworkMode has for the first one, and by the names of the others.
+    """
+    primary = payload["HostConfig"].get("NetworkMode")
+    found: dict[str, dict[str, Any]] = {}
+    for name, endpoint in (payload["NetworkSettings"].get("Networks") or {}).items():
+        if name in _MODES:
+            continue
+        settings = {key: endpoint[key] for key in _ENDPOINT if endpoint.get(key)}
+        # The engine adds the container's own id to the aliases, up to version 24.
+        aliases = [each for each in settings.pop("Aliases", ()) if each != payload["Id"][:12]]
+        key = primary if primary == endpoint.get("NetworkID") else name
+        found[key] = settings | ({"Aliases": aliases} if aliases else {})
+    return found
+
+
+def _anonymous_volumes(payload: Mapping[str, Any]) -> dict[str, tuple[str, bool]]:
+    """Target -> name, and whether it is read-only, of volumes that the engine named itself."""
+    host = payload["HostConfig"]
+    named = {mount["Target"] for mount in host.get("Mounts") or () if mount.get("Source")}
+    named |= {bind.split(":")[1] for bind in host.get("Binds") or () if ":" in bind}
+    return {
+        mount["Destination"]: (mount["Name"], not mount.get("RW", True))
+        for mount in payload.get("Mounts") or ()
+        if mount["Type"] == "volume" and mount["Destination"] not in named
+    }
+
+
+def _labels(
+    payload: Mapping[str, Any],
+    container: Container,
+    ports: Mapping[str, int],
+    create_id: str,
+    anonymous: Mapping[str, tuple[str, bool]],
+) -> dict[str, str]:
+    bindings = payload["HostConfig"].get("PortBindings") or {}
+    previous = {
+        container_port: f"{binding.get('HostIp') or '0.0.0.0'}:{binding['HostPort']}"
+        for container_port, each in bindings.items()
+        for binding in each or ()
+    }
+    volumes = (*words(container.labels, LABEL_VOLUMES), *(name for name, _ in anonymous.values()))
+    own = {container_port: port for port, container_port in container.own_ports.items()}
+    return container.labels | {
+        # It is to be started: if it never is, it is a husk. Left out, it would come from the image.
+        LABEL_START: "",
+        LABEL_CREATE: create_id,
+        LABEL_IMAGE: container.image,
+        LABEL_MOVED_FROM: ",".join((*container.earlier_ids, container.full_id)[-MAX_EARLIER_IDS:]),
+        LABEL_NAME: container.name,
+        LABEL_PORTS: port_list({**own, **ports}),
+        LABEL_PREVIOUS_PORTS: ",".join(f"{port}={where}" for port, where in previous.items()),
+        LABEL_VOLUMES: ",".join(volumes),
+    }
