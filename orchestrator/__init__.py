@@ -4,6 +4,7 @@
     quantities   "512m", "8001-8999", "45.23 MB"
     settings     the settings, from the environment
     models       the types that travel, from the engine's answer to ours
+    labels       what this service writes on containers: its only database
     create_request  what may be asked of a create, field by field
     problems     errors as problem documents
     examples     what answers look like, for the documentation
@@ -18,6 +19,12 @@
     request_ids  an id for each request, in answers and log lines
     watcher      list + watch: inventory and ports equal to the engine
     images       images to clone from, pulled when they are missing
+    rebuild      a container's inspection as a create of the same once more; pure
+    refused_ports  ports that the engine refused, and who has them
+    mutations    changes under way: so many at once, one at a time for a container
+    leftovers    what failures and crashes left, found out and taken away
+    creates      a clone, on one port after the other until the engine agrees
+    moves        a container made once more, on another port
     lifecycle    create, start, stop, restart, remove
     idempotency  creates that happen once for a key
     sampler      statistics for all who ask

@@ -223,3 +223,39 @@ async def test_waiting_can_be_cancelled_and_leaves_nothing_behind() -> None:
     found.put(container("abc", state="exited"))
     seen = await found.wait_until("abc", lambda now: now.state == "exited", seconds=1)
     assert seen is not None
+
+
+# Moves
+
+
+def test_the_ids_before_a_move_lead_to_the_container() -> None:
+    found = inventory("other")
+    found.put(container("new", name="web", earlier_ids=("first", "second")))
+    for key in ("first", "second", "fir", "sec", "new", "web"):
+        assert found.get(key).full_id == "new"
+    found.remove("new")
+    for key in ("first", "second"):
+        with pytest.raises(ContainerNotFound):
+            found.get(key)
+
+
+def test_until_a_move_is_finished_the_old_id_is_the_old_container() -> None:
+    found = inventory("first")
+    found.put(container("second", earlier_ids=("first",)))
+    found.put(container("third", earlier_ids=("first", "second")))
+    assert [each.full_id for each in found.successors("first")] == ["second", "third"]
+    assert found.get("first").full_id == "first"
+    assert found.get("fir").full_id == "first"
+    found.remove("first")
+    assert found.get("first").full_id == "second"  # the next one is still on its way
+    found.remove("third")
+    assert found.get("first").full_id == "second"
+    assert found.successors("second") == []
+
+
+def test_the_beginning_of_an_earlier_id_can_be_ambiguous() -> None:
+    found = inventory("abc1")
+    found.put(container("xyz", earlier_ids=("abc2",)))
+    with pytest.raises(AmbiguousId):
+        found.get("abc")
+    assert found.get("abc2").full_id == "xyz"

@@ -593,3 +593,55 @@ def test_claimed_are_ports_of_containers_and_not_of_processes(allocator: PortAll
     allocator.hold(8002)
     with allocator.reserve(["5000/tcp"]):
         assert [port for port in range(8000, 8006) if allocator.is_claimed(port)] == [8001, 8003]
+
+
+# Moves
+
+
+def test_a_move_keeps_what_is_its_own_and_replaces_the_rest(allocator: PortAllocator) -> None:
+    mine = container(
+        "mine",
+        state="exited",
+        ports={8001: "5000/tcp", 8002: "53/udp", 9000: "6000/tcp"},
+        finished=at(0),
+    )
+    allocator.observe(mine)
+    run_on = container("heir", ports={8002: "5000/tcp"})
+    allocator.observe(run_on)
+    with allocator.reserve_for_move(mine) as reservation:
+        assert reservation.ports == {"5000/tcp": 8001, "53/udp": 8003}
+        assert states(allocator) == {8001: "reserved", 8002: "in_use", 8003: "reserved"}
+    assert states(allocator) == {8001: "remembered", 8002: "in_use"}
+
+
+def test_a_move_leaves_ports_that_processes_hold_and_that_the_engine_refused(
+    allocator: PortAllocator,
+) -> None:
+    mine = container(
+        "mine", state="exited", ports={8001: "1/tcp", 8002: "2/tcp", 9000: "3/tcp"}, finished=at(0)
+    )
+    allocator.observe(mine)
+    allocator.hold(8001, "process")
+    reservation = allocator.reserve_for_move(mine, {8002, 9000})
+    # The refused one is its own still, and so is given to it only when nothing else is left.
+    assert reservation.ports == {"1/tcp": 8003, "2/tcp": 8004, "3/tcp": 8002}
+
+
+def test_a_move_takes_all_or_nothing(allocator: PortAllocator) -> None:
+    mine = container("mine", state="exited", ports={8001: "1/tcp", 8002: "2/tcp"}, finished=at(0))
+    allocator.observe(mine)
+    for number, name in ((8002, "a"), (8003, "b"), (8004, "c")):
+        allocator.observe(container(name, ports={number: "5000/tcp"}))
+    before = allocator.table()
+    with pytest.raises(PortsExhausted):
+        allocator.reserve_for_move(mine)
+    assert allocator.table() == before
+    assert allocator.available == 1
+
+
+def test_a_reservation_that_was_handed_over_outlives_its_block(allocator: PortAllocator) -> None:
+    with allocator.reserve(["5000/tcp"]) as reservation:
+        reservation.hand_over()
+    assert states(allocator) == {8001: "reserved"}
+    reservation.release()
+    assert states(allocator) == {}

@@ -1,0 +1,155 @@
+"""A container's inspection as the body of a create: the same container on other ports."""
+
+from typing import Any
+
+import pytest
+
+from orchestrator.payloads import parse_container
+from orchestrator.rebuild import MAX_EARLIER_IDS, networks, rebuilt_body
+
+from .containers import ENGINES, payload
+
+
+def rebuilt(source: dict[str, Any], **ports: int) -> dict[str, Any]:
+    return rebuilt_body(
+        source,
+        parse_container(source),
+        image="moved:1",
+        ports=ports or {"5000/tcp": 8777},
+        create_id="c",
+    )
+
+
+@pytest.fixture(params=ENGINES)
+def exited(request: pytest.FixtureRequest) -> dict[str, Any]:
+    found: dict[str, Any] = payload(f"engine-{request.param}-container-exited")["inspect"]
+    return found
+
+
+def test_only_ports_image_labels_and_the_given_host_name_differ(exited: dict[str, Any]) -> None:
+    body = rebuilt(exited)
+    config = {**exited["Config"]}
+    assert config.pop("Hostname") == exited["Id"][:12]
+    assert config.pop("Image") != body["Image"] == "moved:1"
+    config.pop("Labels")
+    assert {key: body[key] for key in config} == config
+    host = {**exited["HostConfig"]}
+    before = host.pop("PortBindings")["5000/tcp"]
+    after = body["HostConfig"]["PortBindings"]["5000/tcp"]
+    assert after == [{**before[0], "HostPort": "8777"}]
+    host.pop("Mounts", None)
+    assert {key: body["HostConfig"][key] for key in host} == host
+    assert body["NetworkingConfig"] == {"EndpointsConfig": {}}
+
+
+def test_a_host_name_that_somebody_chose_stays(exited: dict[str, Any]) -> None:
+    exited["Config"]["Hostname"] = "db"
+    assert rebuilt(exited)["Hostname"] == "db"
+
+
+def test_the_labels_say_where_it_came_from(exited: dict[str, Any]) -> None:
+    exited["Config"]["Labels"] = exited["Config"]["Labels"] | {
+        "team": "blue",
+        "orchestration-api.managed": "true",
+        "orchestration-api.start": "false",
+    }
+    container = parse_container(exited)
+    port = next(iter(container.own_ports))
+    labels = rebuilt(exited)["Labels"]
+    assert labels["team"] == "blue"
+    assert labels["orchestration-api.start"] == ""
+    assert labels["orchestration-api.create"] == "c"
+    assert labels["orchestration-api.ports"] == "8777"
+    assert labels["orchestration-api.name"] == container.name
+    assert labels["orchestration-api.image"] == container.image
+    assert labels["orchestration-api.moved-from"] == container.full_id
+    assert labels["orchestration-api.previous-ports"].startswith("5000/tcp=")
+    assert labels["orchestration-api.previous-ports"].endswith(f":{port}")
+
+    again = {**exited, "Id": "f" * 64, "Config": {**exited["Config"], "Labels": labels}}
+    again["Config"]["Image"] = "moved:1"
+    moved = parse_container(again)
+    assert moved.image == container.image
+    assert moved.moved_image == "moved:1"
+    assert moved.earlier_ids == (container.full_id,)
+    assert moved.previous_id == container.id
+    assert moved.previous_ports is not None
+    assert rebuilt(again)["Labels"]["orchestration-api.moved-from"] == (
+        f"{container.full_id},{'f' * 64}"
+    )
+    assert rebuilt(again)["Labels"]["orchestration-api.image"] == container.image
+
+
+def test_labels_of_a_container_that_is_not_ours_say_nothing(exited: dict[str, Any]) -> None:
+    exited["Config"]["Labels"] = {"orchestration-api.moved-from": "a" * 64}
+    found = parse_container(exited)
+    assert (found.earlier_ids, found.previous_id, found.moved_image) == ((), None, None)
+
+
+@pytest.mark.parametrize("text", ["", ",", "=", "x", "a=b=c,,"])
+def test_a_label_that_somebody_forged_breaks_nothing(exited: dict[str, Any], text: str) -> None:
+    exited["Config"]["Labels"] = {
+        "orchestration-api.managed": "true",
+        "orchestration-api.moved-from": "a" * 64,
+        "orchestration-api.previous-ports": text,
+    }
+    assert isinstance(parse_container(exited).previous_ports, dict)
+
+
+def test_of_very_many_moves_the_last_ones_are_known(exited: dict[str, Any]) -> None:
+    exited["Config"]["Labels"] = {
+        "orchestration-api.managed": "true",
+        "orchestration-api.moved-from": ",".join(f"{number:064}" for number in range(500)),
+    }
+    ids = rebuilt(exited)["Labels"]["orchestration-api.moved-from"].split(",")
+    assert len(ids) == MAX_EARLIER_IDS
+    assert ids[-1] == exited["Id"]
+
+
+def test_anonymous_volumes_become_mounts_by_name(exited: dict[str, Any]) -> None:
+    exited["HostConfig"] |= {
+        "Binds": ["named:/bound"],
+        "Mounts": [
+            {"Type": "volume", "Source": "data", "Target": "/data"},
+            {"Type": "volume", "Target": "/nameless"},
+            {"Type": "tmpfs", "Target": "/fast"},
+        ],
+    }
+    exited["Mounts"] = [
+        {"Type": "volume", "Name": "named", "Destination": "/bound", "RW": True},
+        {"Type": "volume", "Name": "data", "Destination": "/data", "RW": True},
+        {"Type": "volume", "Name": "a1", "Destination": "/nameless", "RW": True},
+        {"Type": "volume", "Name": "a2", "Destination": "/of-the-image", "RW": False},
+    ]
+    body = rebuilt(exited)
+    assert body["HostConfig"]["Binds"] == ["named:/bound"]
+    assert body["HostConfig"]["Mounts"] == [
+        {"Type": "volume", "Source": "data", "Target": "/data"},
+        {"Type": "tmpfs", "Target": "/fast"},
+        {"Type": "volume", "Source": "a1", "Target": "/nameless", "ReadOnly": False},
+        {"Type": "volume", "Source": "a2", "Target": "/of-the-image", "ReadOnly": True},
+    ]
+    assert body["Labels"]["orchestration-api.volumes"] == "a1,a2"
+
+
+def test_networks_keep_what_their_maker_set(exited: dict[str, Any]) -> None:
+    address = {"IPv4Address": "10.0.0.5"}
+    exited["HostConfig"]["NetworkMode"] = "n1" * 32
+    exited["NetworkSettings"]["Networks"] = {
+        "bridge": {"NetworkID": "n0"},
+        "back": {
+            "NetworkID": "n1" * 32,
+            "Aliases": ["db", exited["Id"][:12]],
+            "IPAMConfig": address,
+            "IPAddress": "10.0.0.5",
+            "Links": None,
+        },
+        "front": {"NetworkID": "n2", "Aliases": [exited["Id"][:12]], "Gateway": "10.1.0.1"},
+    }
+    assert networks(exited) == {
+        "n1" * 32: {"Aliases": ["db"], "IPAMConfig": address},
+        "front": {},
+    }
+    assert rebuilt(exited)["NetworkingConfig"]["EndpointsConfig"] == {
+        "n1" * 32: {"Aliases": ["db"], "IPAMConfig": address}
+    }
