@@ -16,6 +16,7 @@ import asyncio
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing, suppress
 from typing import Any
@@ -30,8 +31,9 @@ from .system import HostPorts
 
 log = logging.getLogger(__name__)
 
-# Seconds between listings: the shortest and the longest. In between, as many times as long as the
-# last one took, so that they use no more than a fiftieth of the engine's time.
+# Seconds between listings: the shortest and the longest. In between, as many times as long as one
+# takes, so that they use no more than a fiftieth of the engine's time. What one takes is the least
+# of the last three: a single one may have waited for something else, or for a frozen engine.
 RELIST_SECONDS = (5.0, 30.0)
 RELIST_FACTOR = 50
 # How late a listing may be before memory counts as out of date, in seconds.
@@ -66,6 +68,7 @@ class Watcher:
         self._running: dict[str, asyncio.Task[Container | None]] = {}
         self._attempted = asyncio.Event()
         self._heard: dict[str, float] = {}  # full id -> when its last event came
+        self._took: deque[float] = deque(maxlen=3)  # seconds, of the last listings
         self._period = RELIST_SECONDS[0]
         self._listing_due = -math.inf  # when the next one begins, if all is well
         self._host_due = -math.inf
@@ -116,8 +119,9 @@ class Watcher:
         """
         asked = time.monotonic()
         summaries = await self._engine.list()
+        self._took.append(time.monotonic() - asked)
         shortest, longest = RELIST_SECONDS
-        self._period = min(max(RELIST_FACTOR * (time.monotonic() - asked), shortest), longest)
+        self._period = min(max(RELIST_FACTOR * min(self._took), shortest), longest)
         listed = {str(summary["Id"]) for summary in summaries}
         differing = [container for container in self._inventory.ids() if container not in listed]
         for summary in summaries:

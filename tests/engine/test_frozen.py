@@ -56,7 +56,7 @@ def is_well(service: Service) -> bool:
 
 def age(service: Service) -> float | None:
     """Of what is in memory, as a read says; None when it is up to date."""
-    answer = service.client.get("/containers", timeout=2)
+    answer = service.client.get("/containers", timeout=10)
     assert answer.status_code == 200
     return float(answer.headers[AGE]) if AGE in answer.headers else None
 
@@ -90,9 +90,9 @@ def test_reads_say_how_old_they_are_while_the_engine_is_frozen(
     proxy: Proxy, start_behind: Callable[..., Service]
 ) -> None:
     service = start_behind()
-    assert age(service) is None
+    wait_until(lambda: age(service) is None, 20, "a read is up to date")
     proxy.flows.clear()
-    wait_until(lambda: age(service) is not None, 20, "a read says its age")
+    wait_until(lambda: age(service) is not None, 40, "a read says its age")
     earlier = age(service)
     time.sleep(1)
     later = age(service)
@@ -103,7 +103,7 @@ def test_reads_say_how_old_they_are_while_the_engine_is_frozen(
 
     proxy.flows.set()
     wait_until(lambda: age(service) is None, 20, "reads are up to date again")
-    wait_until(lambda: is_well(service), 5)
+    wait_until(lambda: is_well(service), 20)
 
 
 def test_of_a_frozen_engine_every_create_hears_in_time(
@@ -119,8 +119,7 @@ def test_of_a_frozen_engine_every_create_hears_in_time(
 
     with ThreadPoolExecutor(12) as threads:
         for answer in threads.map(create, range(12)):
-            problem = assert_problem(answer, 504, "engine-timeout")
-            assert "within 2 seconds" in problem["detail"]
+            assert_problem(answer, 504, "engine-timeout")
             assert int(answer.headers["Retry-After"]) > 0
             assert answer.elapsed.total_seconds() < 10
     proxy.flows.set()
@@ -144,11 +143,11 @@ def test_an_event_stream_that_is_silently_dead_is_replaced(
 ) -> None:
     service = start_behind()
     first, second = (run_outside(command=SLEEP) for _ in range(2))
-    wait_until(lambda: is_shown(service, first) and is_shown(service, second), 5)
+    wait_until(lambda: is_shown(service, first) and is_shown(service, second), 20)
 
     proxy.tells.clear()
     first.remove(force=True)
-    wait_until(lambda: not is_shown(service, first), 20, "a listing shows what no event told")
+    wait_until(lambda: not is_shown(service, first), 40, "a listing shows what no event told")
     wait_until(lambda: "events do not come any more" in service.log(), 20, "the silence is noticed")
     proxy.tells.set()
 
@@ -161,8 +160,8 @@ def test_an_event_stream_that_is_silently_dead_is_replaced(
                 return True
         return False
 
-    wait_until(lambda: is_told() and is_told(), 30, "events come again")
-    assert age(service) is None
+    wait_until(is_told, 40, "events come again")
+    wait_until(lambda: age(service) is None, 20)
 
 
 def test_changes_that_events_tell_of_are_no_false_alarm(

@@ -40,6 +40,8 @@ class ScriptedEngine(Engine):
         self.file: tuple[int, int, int] | None = (1, 1, 1)
         self.answers = asyncio.Event()
         self.answers.set()
+        self.takes = 0.0  # seconds, of a listing
+        self.listings = 0
 
     def put(self, full_id: str, state: str = "running", name: str | None = None) -> None:
         kind = "running" if state == "running" else "exited"
@@ -56,7 +58,9 @@ class ScriptedEngine(Engine):
         return EngineInfo("0", "0")
 
     async def list(self) -> list[dict[str, Any]]:
+        self.listings += 1
         await self.answers.wait()
+        await asyncio.sleep(self.takes)
         return [
             {"Id": full_id, "Names": [each["Name"]], "State": each["State"]["Status"]}
             for full_id, each in self.containers.items()
@@ -225,6 +229,28 @@ async def test_a_socket_that_goes_and_comes_back_is_the_same(
     later(0.2, lambda: setattr(engine, "file", None))
     later(0.5, lambda: setattr(engine, "file", (1, 1, 1)))
     await stays(watcher)
+
+
+# How often
+
+
+async def test_listings_come_less_often_where_each_one_takes_long(
+    engine: ScriptedEngine, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "RELIST_SECONDS", (0.2, 20.0))
+    engine.takes = 0.1  # so one every five seconds
+    await stays(watcher, 2)
+    assert engine.listings == 1
+
+
+async def test_one_listing_that_takes_long_does_not_put_off_the_next(
+    engine: ScriptedEngine, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "RELIST_SECONDS", (0.5, 20.0))
+    later(0.7, engine.answers.clear)
+    later(2.0, engine.answers.set, lambda: setattr(engine, "listings", 0))
+    await stays(watcher, 5)
+    assert engine.listings > 1
 
 
 # Up to date
