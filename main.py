@@ -82,7 +82,7 @@ def get_listed_service(request: Request, response: Response) -> Service:
                 "The service is still listing the engine's containers. Try again in a moment."
             )
         )
-    if not service.watcher.connected:
+    if not service.watcher.up_to_date:
         response.headers["X-Inventory-Age"] = f"{age:.1f}"
     return service
 

@@ -1,21 +1,24 @@
 """The Docker engine. The only module that imports docker.
 
 An asynchronous face over the blocking SDK. Each call runs on a bounded pool of threads, so that
-slow ones of one kind starve no other, and under a deadline, after which the caller gets an
-EngineTimeout while the thread is left to end by itself. Exceptions of the SDK stop here: what
-leaves is an OrchestratorError, with the engine's words as its cause.
+slow ones of one kind starve no other, and under a deadline that counts the wait for a thread;
+after it the caller gets an EngineTimeout, and the thread is free again. Exceptions of the SDK stop
+here: what leaves is an OrchestratorError, with the engine's words as its cause.
 
 Answers are the engine's JSON as it is; `payloads` and `stats` know what it means.
 """
 
 import asyncio
 import logging
+import math
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import docker
@@ -23,6 +26,7 @@ import docker.errors
 import docker.transport
 import docker.utils
 import requests
+import urllib3
 
 from . import errors
 from .refusals import pull_failure, refusal
@@ -35,10 +39,15 @@ DEFAULT_SOCKET = "/var/run/docker.sock"
 
 # More than about four starts at once gain nothing on any engine; waiting for a graceful stop or a
 # registry costs the engine nothing, so those wait elsewhere.
-_POOLS = {"mutations": 4, "stops": 32, "pulls": 4, "reads": 4, "statistics": 8, "pings": 2}
-
-# How long a call waits for a thread of its pool before the service is called busy, in seconds.
-_QUEUE_SECONDS = 120.0
+_POOLS = {
+    "mutations": 4,
+    "stops": 32,
+    "pulls": 4,
+    "reads": 4,
+    "statistics": 8,
+    "pings": 2,
+    "connections": 2,
+}
 
 _EVENTS = (
     "create", "start", "restart", "die", "stop", "kill", "oom", "pause", "unpause",
@@ -61,41 +70,137 @@ def _use_one_pool(adapter: Any) -> None:
     adapter.get_connection = lambda url, proxies=None: get_connection("http+docker://", proxies)
 
 
+class _Client(docker.APIClient):
+    """The SDK's client, bound to the deadline of the call that the thread works on, if any.
+
+    So a thread is never held for longer than its caller waits; the SDK's own time-out would begin
+    anew with each request, and a pull has none. (Of a stream it bounds the pauses.)
+    """
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        deadline = getattr(_thread, "deadline", None)
+        if deadline is not None:
+            options["timeout"] = deadline - time.monotonic()
+            if options["timeout"] <= 0:
+                raise requests.exceptions.Timeout("too late to begin", request=request)
+        return super().send(request, **options)
+
+
+_thread = threading.local()  # .deadline, in seconds of time.monotonic
+
+
 class _Pool:
-    """Threads of one kind of call; a thread that hangs keeps its place until it is back."""
+    """A bounded number of threads for one kind of call, and the queue in front of them.
+
+    The deadline of a call counts the wait for a thread. Waiting is fine for as long as the engine
+    answers: each answer, a refusal too, gives all who wait their full time again; a time-out and a
+    lost connection do not. So a hundred calls on four threads are all served, while of an engine
+    that hangs everybody hears within `seconds` of asking. Where calls that last are under way, for
+    which the caller ahead has allowed more time (a graceful stop), those behind wait for them too:
+    for the longest that was under way when they asked, or when the last answer came.
+
+    The threads are daemons, so that one that hangs does not hold up the end of the process.
+    """
 
     def __init__(self, name: str, size: int) -> None:
-        self._threads = ThreadPoolExecutor(size, thread_name_prefix=name)
+        self._name = name
         self._places = asyncio.Semaphore(size)
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._under_way: dict[asyncio.Future[Any], float] = {}  # deadlines
+        self._answered = -math.inf  # when the engine last answered a call of this pool
+        self._allowed = -math.inf  # the last of the deadlines that were under way then
 
     async def run(self, call: Callable[[], T], seconds: float) -> T:
-        try:
-            async with asyncio.timeout(_QUEUE_SECONDS):
-                await self._places.acquire()
-        except TimeoutError:
-            raise errors.EngineTimeout(
-                "The Docker engine is busy with earlier requests. Try again later."
-            ) from None
-        future = asyncio.get_running_loop().run_in_executor(self._threads, call)
-        future.add_done_callback(self._leave)
+        """What `call` returns or raises; EngineTimeout when it takes too long, waiting included."""
+        asked = time.monotonic()
+        await self._turn(asked, seconds)
+        deadline = max(asked, self._answered) + seconds
+        if deadline <= time.monotonic():
+            self._places.release()
+            raise self._too_late(seconds)
+        future = self._begin(call, deadline)
         try:
             # Not asyncio.wait_for, which until Python 3.12 returns a result that arrives together
             # with a cancellation, and so makes the task deaf to it.
-            async with asyncio.timeout(seconds):
-                return await asyncio.shield(future)
+            async with asyncio.timeout(deadline - time.monotonic()):
+                return await future
         except TimeoutError:
-            raise errors.EngineTimeout(
-                f"The Docker engine did not answer within {seconds:g} seconds. Look at"
-                " GET /health, and at GET /containers for what has happened meanwhile."
-            ) from None
-
-    def _leave(self, future: "asyncio.Future[Any]") -> None:
-        self._places.release()
-        if not future.cancelled():
-            future.exception()  # retrieved, so that a late failure is not reported as unhandled
+            raise self._too_late(seconds) from None
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for _ in self._threads:
+            self._jobs.put(None)
+
+    async def _turn(self, asked: float, seconds: float) -> None:
+        """Returns with a place for the caller, in the order of asking."""
+        limit = max(asked + seconds, self._latest())
+        if not self._places.locked():
+            await self._places.acquire()
+            return
+        turn = asyncio.create_task(self._places.acquire())
+        try:
+            while not turn.done():
+                left = max(limit, self._answered + seconds, self._allowed) - time.monotonic()
+                if left <= 0:
+                    raise self._too_late(seconds)
+                await asyncio.wait({turn}, timeout=left)
+        except BaseException:
+            if not turn.cancel():  # it had the place already
+                self._places.release()
+            raise
+
+    def _begin(self, call: Callable[[], T], deadline: float) -> "asyncio.Future[T]":
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+
+        def work() -> None:
+            _thread.deadline = deadline
+            answer, failure = None, None
+            try:
+                answer = call()
+            except BaseException as error:
+                failure = error
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(self._end, future, answer, failure)
+            del failure  # whose trace holds this frame
+
+        self._under_way[future] = deadline
+        if len(self._threads) < len(self._under_way):
+            thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+        self._jobs.put(work)
+        return future
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+            del job  # or it would keep its call, and what that returned, until the next one
+
+    def _end(
+        self, future: "asyncio.Future[Any]", answer: object, failure: BaseException | None
+    ) -> None:
+        del self._under_way[future]
+        if not isinstance(failure, (errors.EngineTimeout, errors.EngineUnavailable)):
+            self._answered, self._allowed = time.monotonic(), self._latest()
+        self._places.release()
+        if future.cancelled():  # the caller has gone, or has had its EngineTimeout
+            return
+        if failure is None:
+            future.set_result(answer)
+        else:
+            future.set_exception(failure)
+
+    def _latest(self) -> float:
+        return max(self._under_way.values(), default=-math.inf)
+
+    @staticmethod
+    def _too_late(seconds: float) -> errors.EngineTimeout:
+        return errors.EngineTimeout(
+            f"The Docker engine did not answer within {seconds:g} seconds. Look at"
+            " GET /health, and at GET /containers for what has happened meanwhile."
+        )
 
 
 class Engine:
@@ -114,6 +219,20 @@ class Engine:
             return DEFAULT_SOCKET
         return host.removeprefix("unix://") if host.startswith("unix://") else None
 
+    def socket_file(self) -> tuple[int, int, int] | None:
+        """What tells the file of the engine's socket from another one under the same path.
+
+        None where there is no such file, now or ever. The time is that of the file's last change,
+        which connections are not: a number alone may be used again for the next file.
+        """
+        if self.socket_path is None:
+            return None
+        try:
+            found = Path(self.socket_path).stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino, found.st_ctime_ns
+
     @property
     def address(self) -> str:
         return self._settings.docker_host or f"unix://{DEFAULT_SOCKET}"
@@ -126,7 +245,7 @@ class Engine:
             version = client.version(api_version=False)
             return client, EngineInfo(version["Version"], client.api_version)
 
-        client, info = await self._call("reads", open_client)
+        client, info = await self._call("connections", open_client)
         previous, self._client = self._client, client
         if previous is not None:
             previous.close()
@@ -141,12 +260,12 @@ class Engine:
     async def ping(self, seconds: float) -> None:
         """Raises EngineUnavailable or EngineTimeout unless the engine answers in time.
 
-        The wait for a thread counts: when the engine hangs, so do the pings before this one.
+        The wait for a thread counts, whatever is answered meanwhile.
         """
         client = self._connected()
         try:
             async with asyncio.timeout(seconds):
-                await self._call("pings", client.ping)
+                await self._call("pings", client.ping, seconds)
         except (errors.EngineTimeout, TimeoutError) as error:
             raise errors.EngineTimeout(
                 f"The Docker engine did not answer within {seconds:g} seconds: it hangs, or has too"
@@ -318,6 +437,7 @@ class Engine:
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[str | BaseException | None] = asyncio.Queue()
         streams: list[Any] = []
+        ended = threading.Event()
 
         def say(item: str | BaseException | None) -> None:
             if not loop.is_closed():
@@ -330,6 +450,9 @@ class Engine:
                         decode=True, filters={"type": "container", "event": list(_EVENTS)}
                     )
                 streams.append(stream)
+                if ended.is_set():  # nobody has waited for so late an answer
+                    _close_stream(stream)
+                    return
                 say("")
                 for event in stream:
                     say(str(event["Actor"]["ID"]))
@@ -356,11 +479,9 @@ class Engine:
         except TimeoutError:
             raise errors.EngineTimeout("The Docker engine does not answer.") from None
         finally:
+            ended.set()
             for stream in streams:
-                try:
-                    stream.close()
-                except (OSError, AttributeError, docker.errors.DockerException):
-                    log.debug("The event stream was closed already", exc_info=True)
+                _close_stream(stream)
 
     # Within
 
@@ -374,7 +495,7 @@ class Engine:
             )
             if value is not None
         }
-        client = docker.APIClient(
+        client = _Client(
             version="auto",
             timeout=int(self._settings.engine_timeout),
             max_pool_size=sum(_POOLS.values()),
@@ -421,6 +542,14 @@ class _PullError(Exception):
     """The engine's words in the middle of a pull."""
 
 
+def _close_stream(stream: Any) -> None:
+    """Ends the thread that reads it. Closing one that is closed is a no-op."""
+    try:
+        stream.close()
+    except (OSError, AttributeError, docker.errors.DockerException):
+        log.debug("The event stream was closed already", exc_info=True)
+
+
 @contextmanager
 def _translated() -> Iterator[None]:
     """Turns the SDK's exceptions into ours. Runs in the thread of the call."""
@@ -432,14 +561,16 @@ def _translated() -> Iterator[None]:
             text=str(error.explanation or error),
             image_missing=isinstance(error, docker.errors.ImageNotFound),
         ) from error
-    except requests.exceptions.Timeout as error:
+    except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:
         raise errors.EngineTimeout(
             "The Docker engine did not answer in time. Look at GET /health, and at GET /containers"
             " for what has happened meanwhile."
         ) from error
     except (
         requests.exceptions.RequestException,
+        urllib3.exceptions.HTTPError,  # as it is, in the middle of a stream
         docker.errors.DockerException,
+        docker.errors.StreamParseError,
         OSError,
         ValueError,  # of urllib.parse, for a DOCKER_HOST that is no URL
     ) as error:

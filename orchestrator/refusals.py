@@ -48,6 +48,13 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
         return errors.ContainerBusy(
             "The engine is busy with this container, perhaps removing it. Try again in a moment."
         )
+    # Of a cgroup the kernel says the same, where disk space does not help.
+    if ": no space left on device" in low and "cgroup" not in low:
+        return errors.EngineFailed(
+            "The disk of the Docker engine is full. `docker system df` shows what takes the space;"
+            " free some, for example with `docker image prune` or `docker builder prune`, and try"
+            " again."
+        )
     if _BAD_COMMAND.search(low):
         program = _EXECUTABLE.search(text)
         what = f'"{program[1]}"' if program else "its command, user or working directory"

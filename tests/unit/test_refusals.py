@@ -224,12 +224,38 @@ def test_any_answer_has_a_meaning(status: int, text: str) -> None:
          " error: unknown", errors.StartRefused),
         (500, 'failed to create endpoint web on network bridge: adding interface veth3fed8ab to'
          ' bridge docker0 failed: could not find bridge docker0', errors.EngineFailed),
-        (500, "write /var/lib/docker/x: no space left on device", errors.EngineFailed),
         (409, 'removal of container 0f4c1d2a9b7e is already in progress', errors.ContainerBusy),
     ],
 )  # fmt: skip
 def test_other_words(status: int, text: str, expected: type[OrchestratorError]) -> None:
     assert type(refusal(status=status, text=text)) is expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "write /var/lib/docker/x: no space left on device",
+        "mkdir /var/lib/docker/overlay2/0f4c-init: no space left on device",
+        "Error processing tar file(exit status 1): write /data/x: no space left on device",
+        "OCI runtime create failed: container_linux.go:380: starting container process caused:"
+        ' process_linux.go:545: container init caused: rootfs_linux.go:76: mounting "/var/lib/x"'
+        ' to rootfs at "/etc/hosts" caused: cannot mkdir /etc: no space left on device: unknown',
+        "failed to create task for container: open /run/containerd/fifo/1: No space left on device",
+    ],
+)
+def test_a_full_disk_is_called_by_its_name(text: str) -> None:
+    error = refusal(status=500, text=text)
+    assert isinstance(error, errors.EngineFailed)
+    assert "disk of the Docker engine is full" in error.message
+    assert "`docker system df`" in error.message
+    assert "/var" not in said(error)
+
+
+def test_a_full_cgroup_is_no_full_disk() -> None:
+    text = "mkdir /sys/fs/cgroup/cpuset/docker/0f4c: no space left on device"
+    error = refusal(status=500, text=text)
+    assert isinstance(error, errors.EngineFailed)
+    assert "full" not in error.message
 
 
 def test_docker_desktop_names_the_port_too() -> None:
