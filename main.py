@@ -134,6 +134,8 @@ RUN = (
     errors.PortGivenAway,
     errors.PortInUse,
     errors.StartRefused,
+    errors.NetworkFull,
+    errors.NetworkMissing,
 )
 CREATE = (
     errors.InvalidRequest,
@@ -144,6 +146,7 @@ CREATE = (
     errors.NameInUse,
     errors.PortInUse,
     errors.PortsExhausted,
+    errors.NetworkFull,
     errors.ImagePullFailed,
     *ENGINE,
 )

@@ -18,6 +18,7 @@
     request_ids  an id for each request, in answers and log lines
     watcher      list + watch: inventory and ports equal to the engine
     images       images to clone from, pulled when they are missing
+    networks     on which network a container goes, more than one when they are many
     lifecycle    create, start, stop, restart, remove
     idempotency  creates that happen once for a key
     sampler      statistics for all who ask

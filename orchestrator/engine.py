@@ -9,6 +9,7 @@ Answers are the engine's JSON as it is; `payloads` and `stats` know what it mean
 """
 
 import asyncio
+import builtins
 import logging
 import threading
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
@@ -231,6 +232,36 @@ class Engine:
 
         with suppress(errors.ContainerBusy):  # 409: somebody uses it by now
             await self._call("mutations", remove)
+
+    async def networks(self, label: str, value: str) -> builtins.list[dict[str, Any]]:
+        """The networks with this label, as `GET /networks` describes them."""
+        client = self._connected()
+        filters = {"label": f"{label}={value}"}
+        return await self._call("reads", lambda: client.networks(filters=filters))
+
+    async def create_network(
+        self, name: str, *, labels: Mapping[str, str], options: Mapping[str, str]
+    ) -> None:
+        """Creates a bridge network. Raises NameInUse when there is one with this name or bridge,
+        NetworkFull when the engine has no subnet left.
+        """
+        client = self._connected()
+        await self._call(
+            "mutations",
+            lambda: client.create_network(
+                name, "bridge", dict(options), check_duplicate=True, labels=dict(labels)
+            ),
+        )
+
+    async def reconnect(self, container_id: str, *, leave: str, join: str) -> None:
+        """Takes a stopped container from one network, which may be gone, to another."""
+        client = self._connected()
+
+        def reconnect() -> None:
+            client.disconnect_container_from_network(container_id, leave, force=True)
+            client.connect_container_to_network(container_id, join)
+
+        await self._call("mutations", reconnect)
 
     async def stats(self, container_id: str) -> dict[str, Any]:
         """One sample; an empty `cpu_stats` or nothing at all when the container does not run."""

@@ -64,6 +64,10 @@ class Inventory:
         """Every container, the newest first."""
         return sorted(self._containers.values(), key=lambda container: container.created)[::-1]
 
+    def each(self) -> Iterable[Container]:
+        """Every container, in no order that means anything."""
+        return self._containers.values()
+
     def labelled(self, label: str, value: str) -> Container | None:
         """The container of this service that has a label with this value."""
         for container in self._containers.values():

@@ -29,6 +29,7 @@ from .errors import (
 from .images import Images
 from .inventory import Inventory
 from .models import Container, RemovedContainer
+from .networks import Networks, home_of
 from .payloads import (
     LABEL_CREATE,
     LABEL_KEY,
@@ -65,6 +66,7 @@ class Lifecycle:
         inventory: Inventory,
         ports: PortAllocator,
         host_ports: HostPorts,
+        networks: Networks,
         refresh: Callable[[str], Awaitable[Container | None]],
         settings: Settings,
     ) -> None:
@@ -72,6 +74,7 @@ class Lifecycle:
         self._inventory = inventory
         self._ports = ports
         self._host_ports = host_ports
+        self._networks = networks
         self._refresh = refresh
         self._settings = settings
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -184,24 +187,31 @@ class Lifecycle:
         self, request: CreateRequest, body: dict[str, Any], reservation: Reservation
     ) -> Container:
         """One try. Whatever fails, the container of the try is gone afterwards."""
-        full_id = await self._engine.create(body, request.name)
-        self._creating.add(full_id)
-        try:
-            async with self._lock(full_id):
-                if request.start:
-                    await self._engine.start(full_id)
-                    reservation.commit(full_id, request.name or full_id[:12])
-                container = await self._refresh(full_id)
-        except BaseException:
-            await self._discard(full_id)
-            raise
-        finally:
-            self._creating.discard(full_id)
+        async with self._networks.place() as network:
+            body["HostConfig"]["NetworkMode"] = network
+            full_id, container = await self._create_in(network, request, body, reservation)
         if request.wait and container is not None and container.health == "starting":
             container = await self._inventory.wait_until(
                 full_id, lambda now: now.health != "starting" or not now.runs, request.wait
             )
         return _existing(container, full_id)
+
+    async def _create_in(
+        self, network: str, request: CreateRequest, body: dict[str, Any], reservation: Reservation
+    ) -> tuple[str, Container | None]:
+        full_id = await self._engine.create(body, request.name)
+        self._creating.add(full_id)
+        try:
+            async with self._lock(full_id):
+                if request.start:
+                    await self._networks.start(full_id, network)
+                    reservation.commit(full_id, request.name or full_id[:12])
+                return full_id, await self._refresh(full_id)
+        except BaseException:
+            await self._discard(full_id)
+            raise
+        finally:
+            self._creating.discard(full_id)
 
     async def _start(self, key: str) -> Container:
         async with self._managed(key) as container:
@@ -213,7 +223,9 @@ class Lifecycle:
                 )
             if container.runs:
                 return container
-            return await self._run(container, lambda: self._engine.start(container.full_id))
+            return await self._run(
+                container, lambda: self._networks.start(container.full_id, home_of(container))
+            )
 
     async def _stop(self, key: str, grace: int) -> Container:
         async with self._managed(key) as container:
@@ -224,7 +236,12 @@ class Lifecycle:
     async def _restart(self, key: str, grace: int) -> Container:
         async with self._managed(key) as container:
             return await self._run(
-                container, lambda: self._engine.restart(container.full_id, grace)
+                container,
+                lambda: self._networks.start(
+                    container.full_id,
+                    home_of(container),
+                    lambda: self._engine.restart(container.full_id, grace),
+                ),
             )
 
     async def _remove(self, key: str, grace: int, force: bool) -> RemovedContainer:

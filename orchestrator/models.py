@@ -60,6 +60,7 @@ class Container(Model):
     full_id: str = Field(exclude=True)
     held_ports: dict[int, str] = Field(default={}, exclude=True)  # port -> container port, live
     own_ports: dict[int, str] = Field(default={}, exclude=True)  # the same, whenever it runs
+    networks: tuple[str, ...] = Field(default=(), exclude=True)  # by name
 
     @property
     def runs(self) -> bool:

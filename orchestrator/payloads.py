@@ -60,6 +60,8 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
         # Between two runs a restarting container has nothing bound, but it will come back for it.
         held_ports=held or (own if status == "restarting" else {}),
         own_ports=own,
+        # Not HostConfig.NetworkMode, which stays as it was when a container is moved.
+        networks=tuple(payload["NetworkSettings"].get("Networks") or ()),
     )
 
 

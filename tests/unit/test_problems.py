@@ -39,6 +39,7 @@ CODES = {
     "container-not-running": 409, "container-paused": 409, "container-busy": 409,
     "port-refused": 409, "not-managed": 403,
     "ports-exhausted": 503, "engine-unavailable": 503, "engine-failed": 503,
+    "network-missing": 409, "network-full": 503,
     "image-pull-failed": 503, "engine-timeout": 504,
 }  # fmt: skip
 
