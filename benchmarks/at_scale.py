@@ -2,7 +2,11 @@
 
 Fills an engine through the API, checks that one more is refused and that one removed makes room for
 one, that every published port answers, and measures the listings beside the engine's own, the
-memory of the service, its start and a repair pass. Takes 10 minutes and 8 GB of memory.
+memory of the service, its start and a repair pass. Takes 10 minutes and 9 GB of memory.
+
+The kernel remembers 1,024 neighbours for all network namespaces together (gc_thresh3, see arp(7)),
+and a container that is talked to is two of them. So with more than about 500 containers in use some
+answer late or not at all, until the limit is raised: --neighbours does that for the benchmark.
 """
 
 import asyncio
@@ -12,7 +16,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -36,11 +42,18 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("--count", type=int, default=999, help="containers (default: 999)")
     arguments.add_argument("--rounds", type=int, default=20, help="calls of each (default: 20)")
+    arguments.add_argument(
+        "--neighbours",
+        type=int,
+        metavar="LIMIT",
+        help="raise the host's limit of neighbours to this while it runs (as root), e.g. 8192",
+    )
     chosen = arguments.parse_args()
     if not 2 <= chosen.count <= 5000:
         arguments.error("--count is from 2 to 5000")
     last = FIRST_PORT + chosen.count - 1
     with (
+        neighbours(chosen.neighbours),
         bench(private=chosen.private) as made,
         service(made, PORT_RANGE=f"{FIRST_PORT}-{last}") as api,
     ):
@@ -69,6 +82,29 @@ def measure(made: Bench, api: Service, count: int, rounds: int) -> None:
     left = api.get("/ports")
     facts.append(("ports in use afterwards", str(left["in_use"] + left["reserved"])))
     table(f"With {count} containers", ("", ""), facts)
+
+
+@contextmanager
+def neighbours(limit: int | None) -> Iterator[None]:
+    """The host with this limit, and with its own again afterwards; None leaves it as it is."""
+    if limit is None:
+        yield
+        return
+    names = [f"net.ipv4.neigh.default.gc_thresh{number}" for number in (1, 2, 3)]
+    # There are such settings in the first network namespace only.
+    sysctl = ["nsenter", "--net=/proc/1/ns/net", "sysctl", "--values"]
+    before = subprocess.run([*sysctl, *names], capture_output=True, text=True, check=True)
+    values = [limit // 4, limit // 2, limit]
+
+    def put(values: Sequence[int | str]) -> None:
+        pairs = [f"{name}={value}" for name, value in zip(names, values, strict=True)]
+        subprocess.run([*sysctl, *pairs], stdout=subprocess.DEVNULL, check=True)
+
+    put(values)
+    try:
+        yield
+    finally:
+        put(before.stdout.split())
 
 
 def fill(api: Service, count: int) -> float:
@@ -106,7 +142,7 @@ def networks(made: Bench) -> Counter[str]:
 
 
 def check_that_all_answer(api: Service) -> list[tuple[str, str]]:
-    """Asks every container over its published port, several at a time, three times."""
+    """Asks every container over its published port, several at a time, twice."""
     urls = [each["url"] for each in api.mine()]
     random.shuffle(urls)
     before, answered = neighbour_overflows(), Counter[str]()
@@ -123,22 +159,18 @@ def check_that_all_answer(api: Service) -> list[tuple[str, str]]:
 
     with (
         step("asking all over HTTP"),
-        httpx.Client(timeout=10, trust_env=False) as client,
-        ThreadPoolExecutor(16) as pool,
+        httpx.Client(timeout=5, trust_env=False) as client,
+        ThreadPoolExecutor(64) as pool,
     ):
-        for _ in range(3):
+        for _ in range(2):
             list(pool.map(answers, urls))
+    by = Counter(answered[url] for url in urls)
     overflows = neighbour_overflows() - before
     return [
-        ("published ports that answered 3 times out of 3", f"{(answered - twice(urls)).total()}"),
-        ("published ports that did not answer once", str(len(urls) - len(+answered))),
+        ("published ports that answered twice, once, never", f"{by[2]}, {by[1]}, {by[0]}"),
         ("slowest answer", f"{max(times) * 1000:.0f} ms"),
         ("overflows of the neighbour table meanwhile", str(overflows)),
     ]
-
-
-def twice(urls: list[str]) -> Counter[str]:
-    return Counter(dict.fromkeys(urls, 2))
 
 
 def neighbour_overflows() -> int:
