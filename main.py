@@ -60,7 +60,7 @@ TAGS = [
 # Seconds that /health and /health/ready wait for the engine.
 PING_SECONDS = 2.0
 # Seconds that a shutdown waits for open requests.
-REQUESTS_SECONDS = 6
+REQUESTS_SECONDS = 5
 
 
 def get_service(request: Request) -> Service:
@@ -136,6 +136,8 @@ RUN = (
     errors.PortInUse,
     errors.PortsExhausted,
     errors.StartRefused,
+    errors.NetworkFull,
+    errors.NetworkMissing,
 )
 CREATE = (
     errors.InvalidRequest,
@@ -146,6 +148,7 @@ CREATE = (
     errors.NameInUse,
     errors.PortInUse,
     errors.PortsExhausted,
+    errors.NetworkFull,
     errors.ImagePullFailed,
     errors.ContainerBusy,
     *LATER,

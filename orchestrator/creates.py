@@ -22,6 +22,7 @@ from .labels import LABEL_CREATE, LABEL_KEY
 from .leftovers import Leftovers
 from .models import Container
 from .mutations import Mutations
+from .networks import Networks
 from .payloads import create_body, exposed_ports, image_labels, is_husk
 from .port_record import port_in_use
 from .ports import PortAllocator, Reservation
@@ -50,6 +51,7 @@ class Creates:
         inventory: Inventory,
         ports: PortAllocator,
         refused_ports: RefusedPorts,
+        networks: Networks,
         refresh: Callable[[str], Awaitable[Container | None]],
         mutations: Mutations,
         leftovers: Leftovers,
@@ -59,6 +61,7 @@ class Creates:
         self._inventory = inventory
         self._ports = ports
         self._refused_ports = refused_ports
+        self._networks = networks
         self._refresh = refresh
         self._mutations = mutations
         self._leftovers = leftovers
@@ -146,8 +149,10 @@ class Creates:
             await self._leftovers.discard_create(create_id, volumes)
 
         try:
-            full_id = await self._created(body, name, create_id)
-            return await self._started(request, full_id, reservation)
+            async with self._networks.place() as network:
+                body["HostConfig"]["NetworkMode"] = network
+                full_id = await self._created(body, name, create_id)
+                return await self._started(request, full_id, network, reservation)
         except OrchestratorError as error:
             await self._leftovers.undo(error, reservation, now=undo, later=undo)
             raise
@@ -165,12 +170,12 @@ class Creates:
             return str(found[0]["Id"])
 
     async def _started(
-        self, request: CreateRequest, full_id: str, reservation: Reservation
+        self, request: CreateRequest, full_id: str, network: str, reservation: Reservation
     ) -> Container:
         self._leftovers.in_hand.add(full_id)
         async with self._mutations.lock(full_id):
             if request.start:
-                await self._engine.start(full_id)
+                await self._networks.start(full_id, network)
                 reservation.commit(full_id, reservation.name or full_id[:12])
             container = await self._refresh(full_id)
         if container is None:

@@ -9,11 +9,12 @@ Answers are the engine's JSON as it is; `payloads` and `stats` know what it mean
 """
 
 import asyncio
+import builtins
 import logging
 import math
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -277,7 +278,7 @@ class Engine:
         client = self._connected()
         return await self._call("reads", lambda: client.containers(all=True))
 
-    async def find(self, label: str, value: str) -> Sequence[dict[str, Any]]:
+    async def find(self, label: str, value: str) -> builtins.list[dict[str, Any]]:
         """The entries of the listing that have a label with this value."""
         client = self._connected()
         wanted = {"label": f"{label}={value}"}
@@ -403,7 +404,7 @@ class Engine:
             ),
         )
 
-    async def images_of(self, repository: str) -> Sequence[tuple[str, datetime]]:
+    async def images_of(self, repository: str) -> builtins.list[tuple[str, datetime]]:
         """The images of a repository with any tag: `repository:tag`, and when each was made."""
         client = self._connected()
         images = await self._call("reads", lambda: client.images(repository))
@@ -419,6 +420,38 @@ class Engine:
         client = self._connected()
         with suppress(errors.ContainerBusy, errors.ImageNotFound):
             await self._call("mutations", lambda: client.remove_image(name))
+
+    # Networks
+
+    async def networks(self, label: str, value: str) -> builtins.list[dict[str, Any]]:
+        """The networks with this label, as `GET /networks` describes them."""
+        client = self._connected()
+        filters = {"label": f"{label}={value}"}
+        return await self._call("reads", lambda: client.networks(filters=filters))
+
+    async def create_network(
+        self, name: str, *, labels: Mapping[str, str], options: Mapping[str, str]
+    ) -> None:
+        """Creates a bridge network. Raises NameInUse when there is one with this name or bridge,
+        NetworkFull when the engine has no subnet left.
+        """
+        client = self._connected()
+        await self._call(
+            "mutations",
+            lambda: client.create_network(
+                name, "bridge", dict(options), check_duplicate=True, labels=dict(labels)
+            ),
+        )
+
+    async def reconnect(self, container_id: str, *, leave: str, join: str) -> None:
+        """Takes a stopped container from one network, which may be gone, to another."""
+        client = self._connected()
+
+        def reconnect() -> None:
+            client.disconnect_container_from_network(container_id, leave, force=True)
+            client.connect_container_to_network(container_id, join)
+
+        await self._call("mutations", reconnect)
 
     async def stats(self, container_id: str) -> dict[str, Any]:
         """One sample; an empty `cpu_stats` or nothing at all when the container does not run."""

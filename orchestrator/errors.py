@@ -139,6 +139,13 @@ class ContainerBusy(ConflictError):
     title = "The container is busy"
 
 
+class NetworkMissing(ConflictError):
+    """A network that the container is on was removed. One of ours is made again, unnoticed."""
+
+    code = "network-missing"
+    title = "A network of the container is gone"
+
+
 # Forbidden
 
 
@@ -163,6 +170,15 @@ class ShuttingDown(UnavailableError):
 class PortsExhausted(UnavailableError):
     code = "ports-exhausted"
     title = "No port is left"
+
+
+class NetworkFull(UnavailableError):
+    """A network takes no more containers, or the engine can make no more networks. Callers see
+    it only when no other network can take the container either.
+    """
+
+    code = "network-full"
+    title = "No network can take the container"
 
 
 class EngineUnavailable(UnavailableError):

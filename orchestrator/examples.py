@@ -189,6 +189,11 @@ DETAILS: dict[str, str] = {
     " seconds, or raise MUTATION_QUEUE.",
     "shutting-down": "The service is being stopped. Try again when it is back; containers keep"
     " running.",
+    "network-full": "No network of the engine can take another container, and it has no subnet left"
+    " for a new network. Stop or remove containers, or unused networks (`docker network prune`), or"
+    " give dockerd more subnets (default-address-pools).",
+    "network-missing": "A network that the container is on was removed. Make it again and connect"
+    " the container to it with `docker network connect`, or create the container anew.",
     "engine-unavailable": "The Docker engine cannot be reached. See that it runs, that this service"
     " may use its socket, and that DOCKER_HOST is right; the service reconnects by itself.",
     "engine-failed": "The Docker engine reported an error of its own; this service's log has its"

@@ -78,6 +78,10 @@ class Inventory:
         found = [self._containers[each] for each in self._successors.get(full_id, ())]
         return sorted(found, key=lambda each: len(each.earlier_ids))
 
+    def each(self) -> Iterable[Container]:
+        """Every container, in no order that means anything."""
+        return self._containers.values()
+
     def labelled(self, label: str, value: str) -> Container | None:
         """The container of this service that has a label with this value."""
         for container in self._containers.values():

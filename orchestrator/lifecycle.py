@@ -30,6 +30,7 @@ from .leftovers import Leftovers
 from .models import Container, RemovedContainer
 from .moves import Moves
 from .mutations import Mutations
+from .networks import Networks, home_of
 from .port_record import port_in_use
 from .ports import PortAllocator
 from .refused_ports import RefusedPorts
@@ -50,12 +51,14 @@ class Lifecycle:
         inventory: Inventory,
         ports: PortAllocator,
         host_ports: HostPorts,
+        networks: Networks,
         refresh: Callable[[str], Awaitable[Container | None]],
         settings: Settings,
     ) -> None:
         self._engine = engine
         self._inventory = inventory
         self._ports = ports
+        self._networks = networks
         self._refresh = refresh
         self._settings = settings
         self._refused_ports = RefusedPorts(ports, host_ports)
@@ -68,6 +71,7 @@ class Lifecycle:
             inventory,
             ports,
             self._refused_ports,
+            networks,
             refresh,
             self._mutations,
             self._leftovers,
@@ -144,7 +148,9 @@ class Lifecycle:
                 )
             if container.runs:
                 return container
-            return await self._run(container, lambda: self._engine.start(container.full_id))
+            return await self._run(
+                container, lambda: self._networks.start(container.full_id, home_of(container))
+            )
 
     async def _stop(self, key: str, grace: int) -> Container:
         async with self._managed(key) as container:
@@ -155,7 +161,12 @@ class Lifecycle:
     async def _restart(self, key: str, grace: int) -> Container:
         async with self._managed(key) as container:
             return await self._run(
-                container, lambda: self._engine.restart(container.full_id, grace)
+                container,
+                lambda: self._networks.start(
+                    container.full_id,
+                    home_of(container),
+                    lambda: self._engine.restart(container.full_id, grace),
+                ),
             )
 
     async def _remove(self, key: str, grace: int, force: bool) -> RemovedContainer:

@@ -69,6 +69,7 @@ class Container(Model):
     moved_image: str | None = Field(default=None, exclude=True)  # the commit that a move made
     held_ports: dict[int, str] = Field(default={}, exclude=True)  # port -> container port, live
     own_ports: dict[int, str] = Field(default={}, exclude=True)  # the same, whenever it runs
+    networks: tuple[str, ...] = Field(default=(), exclude=True)  # by name
 
     @property
     def runs(self) -> bool:

@@ -28,8 +28,9 @@ from .labels import LABEL_CREATE, LABEL_NAME
 from .leftovers import MOVED_REPOSITORY, Leftovers
 from .models import Container
 from .mutations import Mutations
+from .networks import Networks, home_of
 from .ports import PortAllocator, Reservation
-from .rebuild import networks, rebuilt_body
+from .rebuild import endpoints, rebuilt_body
 from .refused_ports import RefusedPorts
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ class Moves:
         inventory: Inventory,
         ports: PortAllocator,
         refused_ports: RefusedPorts,
+        networks: Networks,
         refresh: Callable[[str], Awaitable[Container | None]],
         mutations: Mutations,
         leftovers: Leftovers,
@@ -54,6 +56,7 @@ class Moves:
         self._inventory = inventory
         self._ports = ports
         self._refused_ports = refused_ports
+        self._networks = networks
         self._refresh = refresh
         self._mutations = mutations
         self._leftovers = leftovers
@@ -158,10 +161,10 @@ class Moves:
             full_id = await self._engine.create(body, _name_of_successor(container))
             self._leftovers.in_hand.add(full_id)
             async with self._mutations.lock(full_id):
-                for network, endpoint in networks(payload).items():
+                for network, endpoint in endpoints(payload).items():
                     if network not in body["NetworkingConfig"]["EndpointsConfig"]:
                         await self._engine.connect_network(network, full_id, endpoint)
-                await self._engine.start(full_id)
+                await self._networks.start(full_id, home_of(container))
         except NameInUse as error:
             raise _being_moved(container) from error
         except OrchestratorError as error:

@@ -71,6 +71,8 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
         moved_image=config["Image"] if earlier_ids else None,
         previous_id=earlier_ids[-1][:12] if earlier_ids else None,
         previous_ports=_previous_ports(labels) if earlier_ids else None,
+        # Not HostConfig.NetworkMode, which stays as it was when a container is moved.
+        networks=tuple(payload["NetworkSettings"].get("Networks") or ()),
     )
 
 

@@ -63,21 +63,16 @@ def rebuilt_body(
         for target, (name, read_only) in anonymous.items()
     ]
     config["Labels"] = _labels(payload, container, ports, create_id, anonymous)
-    primary = host.get("NetworkMode") or "default"
-    endpoints = networks(payload)
+    primary = host["NetworkMode"] = _primary_network(payload)
+    settings = endpoints(payload).get(primary)
     return config | {
         "HostConfig": host,
-        "NetworkingConfig": {
-            "EndpointsConfig": {primary: endpoints[primary]} if primary in endpoints else {}
-        },
+        "NetworkingConfig": {"EndpointsConfig": {primary: settings} if settings else {}},
     }
 
 
-def networks(payload: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The user-defined networks of a container and its settings in each, by the name or id that its
-    NetworkMode has for the first one, and by the names of the others.
-    """
-    primary = payload["HostConfig"].get("NetworkMode")
+def endpoints(payload: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The user-defined networks of a container, by name, and its settings in each."""
     found: dict[str, dict[str, Any]] = {}
     for name, endpoint in (payload["NetworkSettings"].get("Networks") or {}).items():
         if name in _MODES:
@@ -85,9 +80,24 @@ def networks(payload: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         settings = {key: endpoint[key] for key in _ENDPOINT if endpoint.get(key)}
         # The engine adds the container's own id to the aliases, up to version 24.
         aliases = [each for each in settings.pop("Aliases", ()) if each != payload["Id"][:12]]
-        key = primary if primary == endpoint.get("NetworkID") else name
-        found[key] = settings | ({"Aliases": aliases} if aliases else {})
+        found[name] = settings | ({"Aliases": aliases} if aliases else {})
     return found
+
+
+def _primary_network(payload: Mapping[str, Any]) -> str:
+    """The network that a create is to name. NetworkMode may have an id for it, and stays as it was
+    when a container is taken from its first network and put on another.
+    """
+    mode = str(payload["HostConfig"].get("NetworkMode") or "default")
+    networks: dict[str, Any] = payload["NetworkSettings"].get("Networks") or {}
+    for name, endpoint in networks.items():
+        if mode in (name, endpoint.get("NetworkID")):
+            return name
+    if mode == "default" and "bridge" in networks:
+        return mode
+    if mode in ("default", "bridge") or mode not in _MODES:
+        return next(iter(networks), mode)
+    return mode
 
 
 def _anonymous_volumes(payload: Mapping[str, Any]) -> dict[str, tuple[str, bool]]:

@@ -19,6 +19,14 @@ _BAD_COMMAND = re.compile(
     r"|unable to find (user|group)|no matching entries in passwd|chdir to cwd|cannot mkdir",
     re.DOTALL,
 )
+# Of a bridge with 1,023 ports, of a network without addresses; then of an engine without subnets,
+# 20.10 and 28.5.
+_NETWORK_FULL = re.compile(
+    r"exchange full|no available ipv4 addresses on this network"
+    r"|non-overlapping ipv4 address pool|address pools have been fully subnetted"
+)
+_NETWORK_EXISTS = re.compile(r"network with name \S+ already exists|networks have same bridge name")
+_NETWORK_MISSING = re.compile(r"network \S+ not found")
 _EXECUTABLE = re.compile(r'exec:? "([^"]{1,200})"')
 _REVEALING = re.compile(r"(?<![\w.-])/|\\|\d+\.\d+\.\d+\.\d+|::")
 
@@ -29,6 +37,18 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
     if _PORT_TAKEN.search(low):
         number = _PORT_NUMBER.search(text)
         return errors.PortRefused("The port is taken.", int(number[1]) if number else None)
+    if _NETWORK_FULL.search(low):
+        return errors.NetworkFull(
+            "The container's network is full: its bridge takes no more ports, or it has no address"
+            " left. Stop or remove containers that are on it."
+        )
+    if _NETWORK_EXISTS.search(low):
+        return errors.NameInUse("The name is in use by another network.")
+    if status == 404 and _NETWORK_MISSING.search(low):
+        return errors.NetworkMissing(
+            "A network that the container is on was removed. Make it again and connect the"
+            " container to it with `docker network connect`, or create the container anew."
+        )
     if "cannot assign requested address" in low:
         return errors.EngineFailed(
             "The host does not have the address that containers are published on. The operator"

@@ -13,6 +13,7 @@ from .engine import Engine
 from .idempotency import IdempotentCreates
 from .inventory import Inventory
 from .lifecycle import Lifecycle
+from .networks import Networks
 from .ports import PortAllocator
 from .sampler import Sampler
 from .settings import Settings
@@ -44,7 +45,10 @@ class Service:
         ports = PortAllocator(settings.port_range, settings.port)
         host_ports = HostPorts(engine.socket_path)
         watcher = Watcher(engine, inventory, ports, host_ports)
-        lifecycle = Lifecycle(engine, inventory, ports, host_ports, watcher.refresh, settings)
+        networks = Networks(engine, inventory)
+        lifecycle = Lifecycle(
+            engine, inventory, ports, host_ports, networks, watcher.refresh, settings
+        )
         return cls(
             settings=settings,
             engine=engine,

@@ -40,6 +40,7 @@ CODES = {
     "port-refused": 409, "not-managed": 403,
     "too-busy": 503, "shutting-down": 503,
     "ports-exhausted": 503, "engine-unavailable": 503, "engine-failed": 503,
+    "network-missing": 409, "network-full": 503,
     "image-pull-failed": 503, "engine-timeout": 504,
 }  # fmt: skip
 

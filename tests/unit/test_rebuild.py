@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from orchestrator.payloads import parse_container
-from orchestrator.rebuild import MAX_EARLIER_IDS, networks, rebuilt_body
+from orchestrator.rebuild import MAX_EARLIER_IDS, endpoints, rebuilt_body
 
 from .containers import ENGINES, payload
 
@@ -146,10 +146,29 @@ def test_networks_keep_what_their_maker_set(exited: dict[str, Any]) -> None:
         },
         "front": {"NetworkID": "n2", "Aliases": [exited["Id"][:12]], "Gateway": "10.1.0.1"},
     }
-    assert networks(exited) == {
-        "n1" * 32: {"Aliases": ["db"], "IPAMConfig": address},
-        "front": {},
+    assert endpoints(exited) == {"back": {"Aliases": ["db"], "IPAMConfig": address}, "front": {}}
+    body = rebuilt(exited)
+    assert body["HostConfig"]["NetworkMode"] == "back"
+    assert body["NetworkingConfig"]["EndpointsConfig"] == {
+        "back": {"Aliases": ["db"], "IPAMConfig": address}
     }
-    assert rebuilt(exited)["NetworkingConfig"]["EndpointsConfig"] == {
-        "n1" * 32: {"Aliases": ["db"], "IPAMConfig": address}
-    }
+
+
+@pytest.mark.parametrize(
+    ("mode", "attached", "primary"),
+    [
+        ("default", ["bridge"], "default"),
+        ("bridge", ["bridge", "back"], "bridge"),
+        ("bridge", ["orchestration-api-2"], "orchestration-api-2"),  # taken there when it was full
+        ("gone", ["back"], "back"),
+        ("none", ["none"], "none"),
+        ("host", ["host"], "host"),
+        ("container:abc", [], "container:abc"),
+    ],
+)
+def test_the_first_network_is_the_one_it_is_on(
+    exited: dict[str, Any], mode: str, attached: list[str], primary: str
+) -> None:
+    exited["HostConfig"]["NetworkMode"] = mode
+    exited["NetworkSettings"]["Networks"] = {name: {"NetworkID": name * 2} for name in attached}
+    assert rebuilt(exited)["HostConfig"]["NetworkMode"] == primary

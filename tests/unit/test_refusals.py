@@ -51,7 +51,7 @@ EXPECTED: dict[str, type[OrchestratorError]] = {
     "port-invalid": errors.InvalidRequest,
     "restart-policy-invalid": errors.InvalidRequest,
     "restart-policy-retries": errors.InvalidRequest,
-    "network-missing": errors.InvalidRequest,
+    "network-missing": errors.NetworkMissing,
     "image-missing": errors.ImageNotFound,
     "image-missing-inspect": errors.ImageNotFound,
     "name-in-use": errors.NameInUse,
@@ -224,6 +224,19 @@ def test_any_answer_has_a_meaning(status: int, text: str) -> None:
          " error: unknown", errors.StartRefused),
         (500, 'failed to create endpoint web on network bridge: adding interface veth3fed8ab to'
          ' bridge docker0 failed: could not find bridge docker0', errors.EngineFailed),
+        (500, "write /var/lib/docker/x: no space left on device", errors.EngineFailed),
+        (500, "failed to create endpoint t1 on network bridge: adding interface vethd64083a to"
+         " bridge docker0 failed: exchange full", errors.NetworkFull),
+        (500, "failed to set up container networking: no available IPv4 addresses on this network's"
+         " address pools: tiny (3efea20742c168da9)", errors.NetworkFull),
+        (404, "could not find an available, non-overlapping IPv4 address pool among the defaults to"
+         " assign to the network", errors.NetworkFull),
+        (400, "all predefined address pools have been fully subnetted", errors.NetworkFull),
+        (409, "network with name orchestration-api-2 already exists", errors.NameInUse),
+        (403, "cannot create network ffab7e58 (br-orch-api-2): conflicts with network cdc8a25f"
+         " (br-orch-api-2): networks have same bridge name", errors.NameInUse),
+        (404, "failed to set up container networking: network 1352d0da07 not found",
+         errors.NetworkMissing),
         (409, 'removal of container 0f4c1d2a9b7e is already in progress', errors.ContainerBusy),
     ],
 )  # fmt: skip

@@ -1,0 +1,213 @@
+"""Which of the engine's networks a container is put on, so that all ports of a range can be in use.
+
+A Linux bridge takes 1,023 ports (BR_MAX_PORTS, measured on every engine), and containers that are
+not ours count too. So a container goes to the engine's default bridge while fewer than `AT_MOST`
+run on it, then to `orchestration-api-2`, `-3`, …, which are made when they are needed. What these
+counts cannot know the engine says: when it refuses a start because a network is full, or gone, the
+container is connected to another one and started there.
+
+Nothing here outlasts the process but the networks themselves, which are found by their label. They
+stay when they are empty; `docker network prune` removes them, and they are made again.
+"""
+
+import asyncio
+import logging
+import re
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from .engine import Engine
+from .errors import (
+    EngineFailed,
+    InvalidRequest,
+    NameInUse,
+    NetworkFull,
+    NetworkMissing,
+)
+from .inventory import Inventory
+from .labels import LABEL_MANAGED
+from .models import Container
+
+log = logging.getLogger(__name__)
+
+FIRST = "bridge"  # where containers go before there is a need for more networks
+
+AT_MOST = 500
+# How long a network that refused a container is left alone, in seconds.
+REFUSED_SECONDS = 60.0
+# A range may be wider than 999 ports; an engine has 31 subnets unless it is configured otherwise.
+MAX_NETWORKS = 200
+
+_OURS = re.compile(r"orchestration-api-([1-9]\d*)")
+_BRIDGE_NAME = "com.docker.network.bridge.name"
+# A network that another service makes just now may be refused to us before it is listed.
+_APPEARS_SECONDS = 2.0
+# A start goes from one network to the next this often.
+_MAX_MOVES = 10
+
+
+class Networks:
+    """`at_most` is how many containers a network is given; more only when there is no other.
+
+    `clock` counts seconds and never goes back.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        inventory: Inventory,
+        *,
+        at_most: int = AT_MOST,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._engine = engine
+        self._inventory = inventory
+        self._at_most = at_most
+        self._clock = clock
+        self._coming: Counter[str] = Counter()  # by network: containers on their way to it
+        self._refused: dict[str, float] = {}  # network -> until when it is left alone
+        self._adding = asyncio.Lock()
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[str]:
+        """The network for a container that is about to start, which is counted there meanwhile.
+
+        Raises NetworkFull when there is none, and what the engine raises.
+        """
+        network = await self._pick()
+        self._coming[network] += 1
+        try:
+            yield network
+        finally:
+            self._coming[network] -= 1
+
+    async def start(
+        self,
+        container_id: str,
+        network: str | None,
+        start: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Starts a container. If the engine cannot put it on `network`, the only one it is on, it
+        is taken from there to another; None leaves it where it is, and the refusal is raised.
+
+        `start` is the call to begin with, if it is another one than the engine's start.
+        """
+        try:
+            await (start() if start is not None else self._engine.start(container_id))
+        except (NetworkFull, NetworkMissing) as error:
+            if network is None:
+                raise
+            refusal: NetworkFull | NetworkMissing = error
+        else:
+            return
+        for _ in range(_MAX_MOVES):
+            self._leave_alone(network, refusal)
+            async with self.place() as other:
+                log.info("Container %s moves from %s to %s", container_id[:12], network, other)
+                await self._engine.reconnect(container_id, leave=network, join=other)
+                network = other
+                try:
+                    await self._engine.start(container_id)
+                except (NetworkFull, NetworkMissing) as error:
+                    refusal = error
+                else:
+                    return
+        raise refusal
+
+    async def _pick(self) -> str:
+        load = self._load()
+        if self._takes(FIRST, load):
+            return FIRST
+        async with self._adding:
+            ours = await self._ours()
+            load = self._load()
+            for network in ours:
+                if self._takes(network, load):
+                    return network
+            if (added := await self._add(ours)) is not None:
+                return added
+            # More than we wanted on a network, but the engine may still take it.
+            usable = [network for network in (FIRST, *ours) if not self._is_refused(network)]
+            if usable:
+                return min(usable, key=lambda network: load[network])
+        raise NetworkFull(
+            "No network of the engine can take another container, and it has no subnet left for a"
+            " new network. Stop or remove containers, or unused networks (`docker network prune`),"
+            " or give dockerd more subnets (default-address-pools)."
+        )
+
+    def _load(self) -> Counter[str]:
+        """How many containers each network has, ours or not, and those on their way."""
+        return self._coming + Counter(
+            network
+            for container in self._inventory.each()
+            if container.runs
+            for network in container.networks
+        )
+
+    def _takes(self, network: str, load: Counter[str]) -> bool:
+        return load[network] < self._at_most and not self._is_refused(network)
+
+    def _is_refused(self, network: str) -> bool:
+        return self._refused.get(network, 0.0) > self._clock()
+
+    def _leave_alone(self, network: str, refusal: NetworkFull | NetworkMissing) -> None:
+        # One of ours that is missing is simply made again; a missing default bridge stays so.
+        if isinstance(refusal, NetworkFull) or network == FIRST:
+            log.warning("Network %s takes no container for now: %s", network, refusal.__cause__)
+            self._refused[network] = self._clock() + REFUSED_SECONDS
+
+    async def _ours(self) -> list[str]:
+        """The networks of this service and of others like it, the lowest number first."""
+        found: dict[str, int] = {}
+        for entry in await self._engine.networks(LABEL_MANAGED, "true"):
+            if match := _OURS.fullmatch(entry["Name"]):
+                found[entry["Name"]] = int(match[1])
+        return sorted(found, key=lambda name: found[name])
+
+    async def _add(self, ours: Sequence[str]) -> str | None:
+        """Makes the next network; None if the engine cannot."""
+        for number in range(2, MAX_NETWORKS):
+            name = f"orchestration-api-{number}"
+            if name in ours:
+                continue
+            try:
+                # Engine 20.10 makes two networks of one name for two who ask at the same time; no
+                # engine gives two networks one bridge.
+                await self._engine.create_network(
+                    name, labels={LABEL_MANAGED: "true"}, options={_BRIDGE_NAME: _bridge(number)}
+                )
+            except NameInUse:
+                if await self._appears(name):
+                    return name
+                continue  # it is not one of ours
+            except (NetworkFull, EngineFailed, InvalidRequest) as error:
+                log.warning("Network %s cannot be made: %s", name, error.__cause__)
+                return None
+            log.info("Network %s is new", name)
+            return name
+        return None
+
+    async def _appears(self, name: str) -> bool:
+        """Whether a network that somebody else has just made turns out to be one of ours."""
+        give_up = time.monotonic() + _APPEARS_SECONDS
+        while name not in await self._ours():
+            if time.monotonic() > give_up:
+                return False
+            await asyncio.sleep(0.05)
+        return True
+
+
+def home_of(container: Container) -> str | None:
+    """The network that a container may be taken from: its only one, if we put it there."""
+    if not container.managed or len(container.networks) != 1:
+        return None
+    (network,) = container.networks
+    return network if network == FIRST or _OURS.fullmatch(network) else None
+
+
+def _bridge(number: int) -> str:
+    """The name of a network's interface on the host, of 15 characters at most."""
+    return f"br-orch-api-{number}"

@@ -1,0 +1,35 @@
+"""The benchmarks on engines of their own, with a few containers: they run, and leave nothing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("private_network")
+
+
+def leftovers() -> set[str]:
+    return {path.name for path in Path("/tmp").glob("benchmark-*")}
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (["at_scale", "--private", "--count", "3", "--rounds", "1"], "503 ports-exhausted"),
+        (["release", "--private", "--count", "2"], "port free in GET /ports"),
+        (["recovery", "--count", "2", "--rounds", "1"], "GET /health is 200"),
+    ],
+)
+def test_a_benchmark_runs_and_leaves_nothing(command: list[str], expected: str) -> None:
+    before = leftovers()
+    name, *arguments = command
+    answer = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert expected in answer.stdout
+    assert leftovers() - before == set()

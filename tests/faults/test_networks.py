@@ -1,0 +1,158 @@
+"""A bridge that is really full, networks that are really gone: what a caller notices of it.
+
+The bridge is filled with pairs of virtual interfaces, which cost nothing, instead of containers.
+"""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests.conftest import Service
+
+from .private_engine import PrivateEngine, RefusedError
+
+# linux/net/bridge/br_private.h: BR_MAX_PORTS is 1 << 10, and number 0 is not used.
+BRIDGE_PORTS = 1023
+# All interfaces of a group go at once; one by one they take 17 ms each.
+GROUP = 999
+
+
+class Filling:
+    """Interfaces on a bridge, instead of containers."""
+
+    def __init__(self) -> None:
+        self._pairs = 0
+
+    def fill(self, bridge: str, ports: int = BRIDGE_PORTS) -> None:
+        commands: list[str] = []
+        for _ in range((ports + 1) // 2):
+            self._pairs += 1
+            one, other = f"fill-{self._pairs}", f"fill-{self._pairs}-b"
+            commands.append(f"link add {one} group {GROUP} type veth peer name {other}")
+            commands += [f"link set {end} master {bridge}" for end in (one, other)]
+        self._ip(commands)
+
+    def remove(self) -> None:
+        self._ip([f"link delete group {GROUP}"])
+
+    def _ip(self, commands: list[str]) -> None:
+        # Of an odd number of ports, the last pair's second one is refused.
+        batch = "\n".join(commands)
+        subprocess.run(["ip", "-force", "-batch", "-"], input=batch, text=True, capture_output=True)
+
+
+@pytest.fixture
+def filling(engine: PrivateEngine) -> Iterator[Filling]:
+    """Fills bridges; at the end all that are not the engine's own are gone, and it is empty."""
+    filling = Filling()
+    yield filling
+    filling.remove()
+    engine.clear()
+    engine.call("POST", "/networks/prune")
+
+
+def networks_of(engine: PrivateEngine, container: str) -> list[str]:
+    return sorted(engine.inspect(container)["NetworkSettings"]["Networks"])
+
+
+def ours(engine: PrivateEngine) -> list[str]:
+    names = [each["Name"] for each in engine.call("GET", "/networks")]
+    return sorted(name for name in names if name.startswith("orchestration-api-"))
+
+
+def take_all_subnets(engine: PrivateEngine) -> None:
+    for number in range(100):
+        try:
+            engine.call("POST", "/networks/create", body={"Name": f"other-{number}"})
+        except RefusedError:
+            return
+    raise AssertionError("the engine has more than 100 subnets")
+
+
+def test_the_engine_refuses_to_start_on_a_full_bridge(
+    engine: PrivateEngine, filling: Filling
+) -> None:
+    """What all this is about: an engine by itself does not start the container."""
+    filling.fill("docker0")
+    with pytest.raises(RefusedError, match="exchange full"):
+        engine.run(port=8500)
+
+
+def test_a_create_on_a_full_bridge_succeeds_on_another_network(
+    engine: PrivateEngine, service: Service, filling: Filling
+) -> None:
+    filling.fill("docker0")
+    first, second = service.created(name="one"), service.created(name="two")
+    assert (first["state"], second["state"]) == ("running", "running")
+    assert networks_of(engine, first["id"]) == ["orchestration-api-2"]
+    assert networks_of(engine, second["id"]) == ["orchestration-api-2"]
+    assert [row["port"] for row in service.get("/ports")["ports"]] == [8001, 8002]
+    assert len(engine.containers()) == 2, "no husk of the refused start is left"
+    (network,) = [
+        each for each in engine.call("GET", "/networks") if each["Name"] == "orchestration-api-2"
+    ]
+    assert network["Labels"] == {"orchestration-api.managed": "true"}
+
+
+def test_a_start_on_a_full_bridge_succeeds_with_the_same_id_and_port(
+    engine: PrivateEngine, service: Service, filling: Filling
+) -> None:
+    container = service.created(name="one")
+    service.client.post("/containers/one/stop", params={"timeout": 0})
+    filling.fill("docker0")
+    answer = service.client.post("/containers/one/start")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["id"] == container["id"]
+    assert answer.json()["ports"] == container["ports"]
+    assert networks_of(engine, container["id"]) == ["orchestration-api-2"]
+
+
+def test_services_that_need_a_network_at_the_same_time_make_one(
+    engine: PrivateEngine, start_service: Callable[..., Service], filling: Filling
+) -> None:
+    filling.fill("docker0")
+    services = [start_service(PORT_RANGE=block) for block in ("8001-8099", "8101-8199")]
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda number: services[number % 2].create(), range(8)))
+    assert [answer.status_code for answer in answers] == [201] * 8
+    assert ours(engine) == ["orchestration-api-2"]
+    for answer in answers:
+        assert networks_of(engine, answer.json()["id"]) == ["orchestration-api-2"]
+
+
+def test_a_network_that_was_removed_is_made_again(
+    engine: PrivateEngine, service: Service, filling: Filling
+) -> None:
+    filling.fill("docker0")
+    service.created(name="one")
+    service.client.post("/containers/one/stop", params={"timeout": 0})
+    engine.call("POST", "/networks/prune")  # takes the networks of stopped containers, too
+    assert ours(engine) == []
+    answer = service.client.post("/containers/one/start")
+    assert answer.status_code == 200, answer.text
+    assert ours(engine) == ["orchestration-api-2"]
+    assert networks_of(engine, "one") == ["orchestration-api-2"]
+    assert service.create(name="two").status_code == 201
+
+
+def test_when_no_network_can_be_had_the_answer_says_what_to_do(
+    engine: PrivateEngine, service: Service, filling: Filling
+) -> None:
+    filling.fill("docker0")
+    take_all_subnets(engine)
+    answer = service.create(name="one")
+    assert_full(answer)
+    assert engine.containers() == []
+    assert service.get("/ports")["ports"] == []
+    engine.call("POST", "/networks/prune")
+    assert service.create(name="one").status_code == 201, "a subnet is free again"
+
+
+def assert_full(answer: httpx.Response) -> None:
+    assert answer.status_code == 503, answer.text
+    assert answer.json()["code"] == "network-full"
+    assert "docker network prune" in answer.json()["detail"]
+    assert int(answer.headers["retry-after"]) > 0
