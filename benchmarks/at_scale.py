@@ -18,10 +18,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TextIO
 
 import httpx
 
@@ -33,7 +33,7 @@ from orchestrator.system import HostPorts
 from orchestrator.watcher import Watcher
 
 from .measure import in_turns, show_times, step, table, timed
-from .setting import WORKERS, Bench, Service, bench, parser, service
+from .setting import ROOT, WORKERS, Bench, Service, bench, parser, service
 
 FIRST_PORT = 8001
 
@@ -90,21 +90,26 @@ def neighbours(limit: int | None) -> Iterator[None]:
     if limit is None:
         yield
         return
-    names = [f"net.ipv4.neigh.default.gc_thresh{number}" for number in (1, 2, 3)]
-    # There are such settings in the first network namespace only.
-    sysctl = ["nsenter", "--net=/proc/1/ns/net", "sysctl", "--values"]
-    before = subprocess.run([*sysctl, *names], capture_output=True, text=True, check=True)
-    values = [limit // 4, limit // 2, limit]
+    # Opened before the benchmark goes to a network namespace of its own, which has none of these.
+    names = [f"/proc/sys/net/ipv4/neigh/default/gc_thresh{number}" for number in (1, 2, 3)]
+    with ExitStack() as stack:
+        try:
+            files = [stack.enter_context(Path(name).open("r+")) for name in names]
+        except OSError as error:
+            sys.exit(f"--neighbours cannot be set: {error}")
+        before = [int(file.read()) for file in files]
+        _write(files, [limit // 4, limit // 2, limit])
+        try:
+            yield
+        finally:
+            _write(files, before)
 
-    def put(values: Sequence[int | str]) -> None:
-        pairs = [f"{name}={value}" for name, value in zip(names, values, strict=True)]
-        subprocess.run([*sysctl, *pairs], stdout=subprocess.DEVNULL, check=True)
 
-    put(values)
-    try:
-        yield
-    finally:
-        put(before.stdout.split())
+def _write(files: Sequence[TextIO], values: Sequence[int]) -> None:
+    for file, value in zip(files, values, strict=True):
+        file.seek(0)
+        file.write(str(value))
+        file.flush()
 
 
 def fill(api: Service, count: int) -> float:
@@ -258,7 +263,7 @@ def compare_start(made: Bench, api: Service) -> None:
 
 
 def import_only() -> None:
-    subprocess.run([sys.executable, "-c", "import main; main.create_app()"], check=True)
+    subprocess.run([sys.executable, "-c", "import main; main.create_app()"], cwd=ROOT, check=True)
 
 
 def empty(api: Service) -> float:
