@@ -102,4 +102,4 @@ def consistent(service: Service, engine: PrivateEngine, seconds: float = 15.0) -
 
 def told(service: Service) -> list[str]:
     """The end of the service's log, without the reads that a test has made."""
-    return [line for line in service.log().splitlines() if '"GET /' not in line][-40:]
+    return [line for line in service.log().splitlines() if '"GET /' not in line][-15:]

@@ -76,23 +76,32 @@ def truncate(length: int) -> Action:
 
 
 class Rule:
-    """Does something to the exchanges it matches, `times` times (None: always)."""
+    """Does something to the exchanges it matches: not to the first `skip` of them, then `times`
+    times (None: always).
+    """
 
     def __init__(
-        self, method: str, path: re.Pattern[str], when: When, do: Action, times: int | None
+        self,
+        matches: Callable[[Exchange], bool],
+        when: When,
+        do: Action,
+        *,
+        skip: int = 0,
+        times: int | None = 1,
     ) -> None:
         self.hits = 0
         self.hit = threading.Event()
-        self._method, self._path, self._when, self._do = method, path, when, do
-        self._left = times
+        self._matches, self._when, self._do = matches, when, do
+        self._skip, self._left = skip, times
         self._lock = threading.Lock()
 
     def apply(self, when: When, exchange: Exchange) -> None:
-        if when != self._when or self._method not in ("*", exchange.method):
-            return
-        if not self._path.search(exchange.path):
+        if when != self._when or not self._matches(exchange):
             return
         with self._lock:
+            if self._skip:
+                self._skip -= 1
+                return
             if self._left == 0:
                 return
             self._left = None if self._left is None else self._left - 1
@@ -130,7 +139,17 @@ class Proxy:
         times: int | None = 1,
     ) -> Rule:
         """From now on, `do` happens to requests whose path, query included, matches `path`."""
-        rule = Rule(method, re.compile(path), when, do, times)
+
+        def matches(exchange: Exchange) -> bool:
+            return method in ("*", exchange.method) and re.search(path, exchange.path) is not None
+
+        return self._add(Rule(matches, when, do, times=times))
+
+    def at(self, step: str, *, nth: int = 0, when: When, do: Action) -> Rule:
+        """`do` happens once, to the `nth` exchange from now on, counted from 0, of this step."""
+        return self._add(Rule(lambda exchange: exchange.step == step, when, do, skip=nth))
+
+    def _add(self, rule: Rule) -> Rule:
         self._rules.append(rule)
         return rule
 
