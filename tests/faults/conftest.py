@@ -7,7 +7,6 @@ last, so that every port of the host is free there and no other engine is distur
 import os
 import signal
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,8 +21,8 @@ from .proxy import Proxy
 
 pytest.register_assert_rewrite("tests.faults.consistency", "tests.faults.steps")
 
-# Seconds for one call of the engine and until a husk may be removed: short, so that tests are, too.
-SETTINGS = {"ENGINE_TIMEOUT": "5", "HUSK_GRACE": "2", "PORT_RANGE": "8001-8999"}
+# A husk may be removed after 2 s: the tests that wait for it are few seconds long, then.
+SETTINGS = {"HUSK_GRACE": "2", "PORT_RANGE": "8001-8999"}
 
 
 @pytest.fixture(scope="package")
@@ -125,6 +124,12 @@ def service(start_service: Callable[..., Service]) -> Service:
 
 
 @pytest.fixture
+def impatient_service(start_service: Callable[..., Service]) -> Service:
+    """One that waits 5 s for the engine instead of 20, for tests in which it waits in vain."""
+    return start_service(ENGINE_TIMEOUT="5")
+
+
+@pytest.fixture
 def note(
     record_property: Callable[[str, object], None], request: pytest.FixtureRequest
 ) -> Callable[[str, Any], None]:
@@ -136,10 +141,3 @@ def note(
         print(f"figure: {request.node.name}: {what}: {shown}")
 
     return write
-
-
-@pytest.fixture
-def stopwatch() -> Callable[[], float]:
-    """Seconds since the test began."""
-    began = time.monotonic()
-    return lambda: time.monotonic() - began

@@ -67,8 +67,9 @@ def test_an_engine_that_dies_and_comes_back_is_noticed_at_once(
 
 
 def test_a_frozen_engine(
-    engine: PrivateEngine, proxy: Proxy, service: Service, note: Note, tmp_path: Path
+    engine: PrivateEngine, proxy: Proxy, impatient_service: Service, note: Note, tmp_path: Path
 ) -> None:
+    service = impatient_service
     running, stopped = service.created()["id"], service.created(**LIGHT)["id"]
     table = service.get("/ports")
     # Frozen when the request is on its way, so that the engine does it when nobody listens.
@@ -196,8 +197,9 @@ def test_a_connection_that_is_lost(
 
 
 def test_an_answer_that_never_comes(
-    engine: PrivateEngine, proxy: Proxy, service: Service, note: Note
+    engine: PrivateEngine, proxy: Proxy, impatient_service: Service, note: Note
 ) -> None:
+    service = impatient_service
     for path in ("/containers/create", "/start"):
         proxy.on("POST", path, when="answer", do=swallow)
     began = time.monotonic()
@@ -223,8 +225,9 @@ def test_every_connection_is_cut_again_and_again(
 
 
 def test_an_event_stream_that_falls_silent(
-    engine: PrivateEngine, proxy: Proxy, service: Service, note: Note
+    engine: PrivateEngine, proxy: Proxy, impatient_service: Service, note: Note
 ) -> None:
+    service = impatient_service
     container = service.created()["id"]
     assert proxy.silence_streams() == 1
     engine.call("POST", f"/containers/{container}/kill")
