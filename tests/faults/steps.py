@@ -40,6 +40,23 @@ def managed(engine: PrivateEngine) -> dict[str, str]:
     return {each["Id"][:12]: each["State"] for each in engine.containers() if is_managed(each)}
 
 
+def is_husk(entry: dict[str, Any]) -> bool:
+    """Whether an entry of the listing should have been started, and was not."""
+    return (
+        is_managed(entry)
+        and entry["State"] == "created"
+        and entry["Labels"].get("orchestration-api.start") != "false"
+    )
+
+
+def wait_for_no_husks(engine: PrivateEngine, seconds: float) -> None:
+    wait_until(
+        lambda: not any(is_husk(entry) for entry in engine.containers()),
+        seconds,
+        "containers that should have been started, and were not, are removed",
+    )
+
+
 def only_these_stay(
     service: Service, engine: PrivateEngine, wanted: set[str], seconds: float = LEFTOVER_SECONDS
 ) -> None:

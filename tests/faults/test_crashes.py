@@ -23,6 +23,7 @@ from .proxy import Proxy, When
 from .steps import (
     InBackground,
     assert_done_or_not_now,
+    is_husk,
     kill,
     killing,
     managed,
@@ -34,7 +35,6 @@ pytestmark = pytest.mark.engine
 Note = Callable[[str, object], None]
 
 LABEL_KEY = "orchestration-api.idempotency-key"
-LABEL_START = "orchestration-api.start"
 
 # A husk goes when it is older than HUSK_GRACE, 2 s here, and the house is kept.
 HUSK_SECONDS = 15.0
@@ -282,11 +282,6 @@ class Worker:
             answer = client.request(method, path, json=body)
         assert answer.is_success, answer.text
         return answer.json()
-
-
-def is_husk(entry: dict[str, Any]) -> bool:
-    """Whether an entry of the listing should have been started, and was not."""
-    return entry["State"] == "created" and LABEL_START not in entry["Labels"]
 
 
 def _ran(engine: PrivateEngine, since: float) -> set[str]:
