@@ -164,19 +164,19 @@ class World:
             self.engine.remove_container(entry["Id"])
 
     def docker_stop(self, pick: Pick) -> None:
-        self._docker_on_one("stop?t=0", pick)
+        self._docker_on_one("stop?t=0", "running", pick)
 
     def docker_start(self, pick: Pick) -> None:
-        self._docker_on_one("start", pick)
+        self._docker_on_one("start", "exited", pick)
 
     def docker_kill(self, pick: Pick) -> None:
-        self._docker_on_one("kill", pick)
+        self._docker_on_one("kill", "running", pick)
 
     def docker_pause(self, pick: Pick) -> None:
-        self._docker_on_one("pause", pick)
+        self._docker_on_one("pause", "running", pick)
 
     def docker_unpause(self, pick: Pick) -> None:
-        self._docker_on_one("unpause", pick)
+        self._docker_on_one("unpause", "paused", pick)
 
     def docker_rename(self, pick: Pick) -> None:
         if (entry := self._one_of(self.engine.containers(), pick)) is not None:
@@ -297,17 +297,21 @@ class World:
         assert answer.status_code in (200, 201, 404, 409, 503, 504), answer.text
         return answer
 
-    def _docker_on_one(self, verb: str, pick: Pick) -> None:
-        if (entry := self._one_of(self.engine.containers(), pick)) is not None:
+    def _docker_on_one(self, verb: str, state: str, pick: Pick) -> None:
+        """On a container in this state, or on any when there is none."""
+        entries = self.engine.containers()
+        fitting = [entry for entry in entries if entry["State"] == state]
+        if (entry := self._one_of(fitting or entries, pick)) is not None:
             self._docker("POST", f"/containers/{entry['Id']}/{verb}")
 
     def _docker(self, method: str, path: str) -> bool:
         """A command that the engine may refuse; whether it was done."""
+        self.trace[-1] += f" {path[:24]}{path[76:]}"
         try:
             self.engine.call(method, path)
-        except RefusedError:
+        except RefusedError as error:
+            self.trace[-1] += f" refused with {error.status}"
             return False
-        self.trace[-1] += f" docker {path[:24]}{path[75:]}"
         return True
 
 
