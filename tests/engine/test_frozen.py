@@ -41,7 +41,9 @@ def proxy(make_proxy: Callable[[str], Proxy]) -> Proxy:
 @pytest.fixture
 def start_behind(proxy: Proxy, start_service: Callable[..., Service]) -> Callable[..., Service]:
     def start(seconds: int = 2) -> Service:
-        return start_service(DOCKER_HOST=proxy.address, ENGINE_TIMEOUT=str(seconds))
+        service = start_service(DOCKER_HOST=proxy.address, ENGINE_TIMEOUT=str(seconds))
+        wait_until(lambda: is_well(service), 30, "the first listing is in")
+        return service
 
     return start
 

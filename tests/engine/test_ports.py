@@ -27,7 +27,7 @@ from .support import (
 
 pytestmark = pytest.mark.engine
 
-# Listening sockets are looked for with each full listing, every 30 seconds.
+# Listening sockets are looked for every 30 seconds.
 LISTING_SECONDS = 40
 
 
