@@ -16,7 +16,7 @@ import pytest
 
 from tests.conftest import Service
 
-from .private_engine import PrivateEngine, own_network, why_not
+from .private_engine import PrivateEngine, own_network, told_to_end, why_not
 from .proxy import Proxy
 
 pytest.register_assert_rewrite("tests.faults.consistency", "tests.faults.steps")
@@ -31,7 +31,7 @@ def private_network() -> Iterator[None]:
         if os.environ.get("REQUIRE_ENGINE") == "1":
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
-    with own_network():
+    with own_network(), told_to_end():
         yield
 
 

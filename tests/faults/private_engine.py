@@ -66,6 +66,20 @@ def own_network() -> Iterator[None]:
         os.close(before)
 
 
+@contextmanager
+def told_to_end() -> Iterator[None]:
+    """SIGTERM, as `timeout` sends it, ends this process as Ctrl-C does: after its clean-up."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 class RefusedError(Exception):
     """The engine answered with an error."""
 

@@ -23,7 +23,7 @@ from tests.conftest import Service
 from tests.engine.support import at_once
 
 from .consistency import consistent, is_managed, port_range, told
-from .private_engine import PrivateEngine, RefusedError, own_network, why_not
+from .private_engine import PrivateEngine, RefusedError, own_network, told_to_end, why_not
 from .proxy import CutError, Exchange, Proxy, cut
 from .steps import is_husk, kill, wait_for_no_husks
 
@@ -375,7 +375,7 @@ def main() -> int:
     if reason := why_not():
         print(reason, file=sys.stderr)
         return 2
-    with own_network(), tempfile.TemporaryDirectory(prefix="faults-") as directory:
+    with own_network(), told_to_end(), tempfile.TemporaryDirectory(prefix="faults-") as directory:
         engine = PrivateEngine()
         try:
             engine.start()

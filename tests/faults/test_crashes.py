@@ -217,6 +217,7 @@ def test_a_move_killed_at_every_step(
         while {each["Names"][0] for each in engine.containers()} != wanted:
             assert time.monotonic() - began < HUSK_SECONDS, outcomes
             time.sleep(0.05)
+        consistent(service, engine)
         state = state_of(engine, name)
         assert state in MOVE.may_be, outcomes
         assert _marks(engine, name) == (2 if state == "running" else 1), outcomes
