@@ -292,7 +292,7 @@ class Engine:
         """The image as the engine has it; ImageNotFound if it has none, without pulling."""
         client = self._connected()
         with _about(image=image):
-            return await self._call(
+            return await self._call_twice(
                 "reads",
                 lambda: client.inspect_image(image),  # type: ignore[no-untyped-call]
             )

@@ -49,7 +49,7 @@ class Leftovers:
         self._refresh = refresh
         self._mutations = mutations
         self._husk_grace = husk_grace
-        self._settling: set[asyncio.Task[None]] = set()
+        self._settling: dict[asyncio.Task[None], str | None] = {}  # and the container it is about
         self.in_hand: set[str] = set()  # full ids that a change is about to start or discard
 
     # At once
@@ -100,6 +100,7 @@ class Leftovers:
         reservation: Reservation,
         now: Callable[[], Awaitable[None]],
         later: Callable[[], Awaitable[None]],
+        about: str | None = None,
     ) -> None:
         """After the error of a change, takes away what the change has made: `now`, unless the
         engine is away; if that fails, `later` in the background, with the ports kept reserved.
@@ -109,12 +110,18 @@ class Leftovers:
                 return await now()
             except OrchestratorError as another:
                 log.warning("Not undone yet: %s", another)
-        self.settle(later, reservation)
+        self.settle(later, reservation, about)
         return None
 
-    def settle(self, work: Callable[[], Awaitable[None]], reservation: Reservation) -> None:
+    def settle(
+        self,
+        work: Callable[[], Awaitable[None]],
+        reservation: Reservation,
+        about: str | None = None,
+    ) -> None:
         """Does `work` in the background until the engine has answered it, and once more a moment
-        later; releases the reservation then.
+        later; releases the reservation then. `about` is the full id of the container that is
+        changed by nobody until then, if there is one.
         """
         reservation.hand_over()
 
@@ -127,15 +134,15 @@ class Leftovers:
                 reservation.release()
 
         task = asyncio.create_task(settle())
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
+        self._settling[task] = about
+        task.add_done_callback(self._settling.pop)
 
-    async def settled(self, seconds: float) -> None:
-        """Returns once every outcome is known. Raises EngineTimeout after `seconds`."""
-        if not self._settling:
-            return
-        _, pending = await asyncio.wait(self._settling, timeout=seconds)
-        if pending:
+    async def settled(self, seconds: float, about: str | None = None) -> None:
+        """Returns once every outcome is known, or those that are about one container. Raises
+        EngineTimeout after `seconds`.
+        """
+        waiting = [task for task, each in self._settling.items() if about in (None, each)]
+        if waiting and (await asyncio.wait(waiting, timeout=seconds))[1]:
             raise EngineTimeout(
                 "What became of an earlier request is not known yet: the Docker engine has not"
                 " answered since. Try again later."

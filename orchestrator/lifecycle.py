@@ -190,6 +190,7 @@ class Lifecycle:
         """
         while True:
             full_id = self._inventory.get(key).full_id
+            await self._leftovers.settled(self._settings.engine_timeout, full_id)
             async with self._mutations.lock(full_id):
                 container = self._inventory.get(full_id)  # as the mutation before this one left it
                 if container.full_id != full_id or await self._moves.resume(container):
@@ -227,7 +228,9 @@ class Lifecycle:
                     raise self._in_use(container, refused.port) from refused
                 return await self._moves.move(now, {refused.port} if refused.port else ())
             except (EngineUnavailable, EngineTimeout):
-                self._leftovers.settle(lambda: self._look_at(container), reservation)
+                self._leftovers.settle(
+                    lambda: self._look_at(container), reservation, container.full_id
+                )
                 raise
             except OrchestratorError:
                 await self._refresh(container.full_id)

@@ -69,6 +69,12 @@ class Moves:
         """
         image = f"{MOVED_REPOSITORY}:{uuid.uuid4().hex}"
         payload = await self._engine.inspect(container.full_id)
+        if payload["State"]["Running"]:
+            raise ContainerBusy(
+                f'Container "{container.name}" was started by somebody else meanwhile.',
+                id=container.id,
+                name=container.name,
+            )
         try:
             full_id = await self._start_elsewhere(container, payload, image, refused)
         except OrchestratorError as error:
@@ -173,6 +179,7 @@ class Moves:
                 reservation,
                 now=lambda: self._undo(container, create_id),
                 later=lambda: self._undo_later(container, create_id),
+                about=container.full_id,
             )
             raise
         finally:
