@@ -165,6 +165,10 @@ prepare_tool() {
 
 have_compose() { docker compose version >/dev/null 2>&1 || docker-compose version >/dev/null 2>&1; }
 
+have_second_engine() {
+  [ "$(uname -s)" = Linux ] && [ "$(id -u)" = 0 ] && command -v dockerd >/dev/null && command -v ip >/dev/null
+}
+
 # Playwright brings a Node.js of its own, which wants libatomic.
 have_chromium() {
   { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null &&

@@ -28,7 +28,7 @@ SETTINGS = {"HUSK_GRACE": "2", "PORT_RANGE": "8001-8999"}
 @pytest.fixture(scope="package")
 def private_network() -> Iterator[None]:
     if reason := why_not():
-        if os.environ.get("REQUIRE_ENGINE") == "1":
+        if os.environ.get("REQUIRE_FAULTS") == "1":
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
     with own_network(), told_to_end():
@@ -62,8 +62,8 @@ def start_engine(private_network: None) -> Iterator[Callable[..., PrivateEngine]
     """Starts another engine, for one test; see PrivateEngine."""
     engines: list[PrivateEngine] = []
 
-    def start(*, disk_mb: int | None = None, apart: bool = False) -> PrivateEngine:
-        engines.append(PrivateEngine(disk_mb=disk_mb, apart=apart))
+    def start(**options: Any) -> PrivateEngine:
+        engines.append(PrivateEngine(**options))
         engines[-1].start()
         engines[-1].load_image()
         return engines[-1]

@@ -92,10 +92,13 @@ class PrivateEngine:
     """One dockerd with everything that belongs to it.
 
     `disk_mb` puts its data on a small disk of its own. `apart` gives it a network of its own within
-    the tests', without which two engines would quarrel about one bridge.
+    the tests', without which two engines would quarrel about one bridge. Without `proxies` it has
+    no process for each port, and so is quick with very many.
     """
 
-    def __init__(self, *, disk_mb: int | None = None, apart: bool = False) -> None:
+    def __init__(
+        self, *, disk_mb: int | None = None, apart: bool = False, proxies: bool = True
+    ) -> None:
         # Short, for the path of a socket has 107 bytes; and a name that containerd takes.
         self.root = Path(tempfile.gettempdir()) / f"faults-{uuid.uuid4().hex[:8]}"
         self.socket = self.root / "engine.sock"
@@ -108,7 +111,7 @@ class PrivateEngine:
         transport = httpx.HTTPTransport(uds=str(self.socket))
         self.http = httpx.Client(transport=transport, base_url="http://engine", timeout=60)
         self.data.mkdir(parents=True)
-        (self.root / "daemon.json").write_text("{}")
+        (self.root / "daemon.json").write_text(json.dumps({"userland-proxy": proxies}))
         if disk_mb is not None:
             options = f"size={disk_mb}m"
             subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", self.data], check=True)

@@ -5,6 +5,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -147,3 +148,38 @@ def test_told_to_end_among_creates(
     assert ran >= done
     only_these_stay(service, engine, ran)
     consistent(service, engine)
+
+
+def test_all_999_ports_in_use(engine: PrivateEngine, service: Service, note: Note) -> None:
+    """On few containers with many ports each; benchmarks.at_scale has as many containers as ports.
+
+    64 ports are the most that a create takes: 15 containers with 64, and one with the other 39.
+    """
+
+    def create(ports: int) -> dict[str, Any]:
+        return service.created(container_ports=[f"{5000 + n}/udp" for n in range(ports)])
+
+    began = time.monotonic()
+    containers = at_once([lambda ports=ports: create(ports) for ports in [64] * 15 + [39]])  # type: ignore[misc]
+    note("seconds for 16 containers with 999 ports", time.monotonic() - began)
+    given = [port_of(each, port) for each in containers for port in each["ports"]]
+    assert sorted(given) == list(range(8001, 9000))
+    assert (service.get("/ports")["available"], service.get("/ports")["in_use"]) == (0, 999)
+
+    assert_problem(service.create(), 503, "ports-exhausted", available=0, in_use=999)
+    only_these_stay_and_all_agrees(service, engine, {each["id"] for each in containers})
+    removed = service.client.delete(f"/containers/{containers[3]['id']}?force=true")
+    assert len(removed.json()["released_ports"]) == 64
+    again = create(64)
+    assert_problem(service.create(), 503, "ports-exhausted", available=0)
+
+    began = time.monotonic()
+    service.stop()
+    service.start()
+    wait_until(lambda: service.client.get("/health/ready").status_code == 200, 30)
+    note("seconds for a restart of the service", time.monotonic() - began)
+    assert service.get("/ports")["in_use"] == 999
+    assert_problem(service.create(), 503, "ports-exhausted", available=0)
+    assert (
+        sorted(port_of(again, port) for port in again["ports"]) == removed.json()["released_ports"]
+    )
