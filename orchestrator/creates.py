@@ -80,7 +80,7 @@ class Creates:
             await self._discard_husk_of(key)
         reference = request.image or self._settings.default_image
         image = await self._images.get(reference, request.pull)
-        async with self._mutations.turn():
+        async with self._mutations.turn("create"):
             return await self._on_free_ports(request, key, reference, image)
 
     async def _discard_husk_of(self, key: str) -> None:

@@ -139,7 +139,7 @@ class Lifecycle:
     # The use cases
 
     async def _start(self, key: str) -> Container:
-        async with self._mutations.turn(), self._managed(key) as container:
+        async with self._managed(key) as container:
             if container.state == "paused":
                 raise ContainerPaused(
                     f'Container "{container.name}" is paused, which this API does not undo.'
@@ -148,9 +148,11 @@ class Lifecycle:
                 )
             if container.runs:
                 return container
-            return await self._run(
-                container, lambda: self._networks.start(container.full_id, home_of(container))
-            )
+            return await self._run(container, lambda: self._start_in_turn(container))
+
+    async def _start_in_turn(self, container: Container) -> None:
+        async with self._mutations.turn("start"):
+            await self._networks.start(container.full_id, home_of(container))
 
     async def _stop(self, key: str, grace: int) -> Container:
         async with self._managed(key) as container:

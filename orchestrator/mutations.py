@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 from .errors import ShuttingDown, TooBusy
@@ -11,8 +11,8 @@ from .errors import ShuttingDown, TooBusy
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# More creates and starts than the engine works on at once, so that it never waits for the service,
-# but few enough for a shutdown to see them through.
+# More creates, and more starts, than the engine works on at once, so that it never waits for the
+# service, but few enough for a shutdown to see them through.
 TURNS = 8
 
 
@@ -23,7 +23,7 @@ class Mutations:
         self._limit = limit
         self._tasks: set[asyncio.Task[Any]] = set()
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._turns = asyncio.Semaphore(TURNS)
+        self._turns = {"create": asyncio.Semaphore(TURNS), "start": asyncio.Semaphore(TURNS)}
         self._ending = False
 
     async def run(
@@ -53,12 +53,14 @@ class Mutations:
         return lock
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Waits until fewer than `TURNS` others make or start containers.
+    async def turn(self, kind: Literal["create", "start"]) -> AsyncIterator[None]:
+        """Waits until fewer than `TURNS` others create, or start, containers.
 
-        Whoever still waits when the service shuts down gets ShuttingDown, having changed nothing.
+        A create waits for the lock of its container during its turn, a start has it before; so each
+        kind has turns of its own, lest they wait for each other for ever. Whoever still waits when
+        the service shuts down gets ShuttingDown, having changed nothing.
         """
-        async with self._turns:
+        async with self._turns[kind]:
             self._refuse_if_ending()
             yield
 

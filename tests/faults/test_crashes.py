@@ -302,7 +302,7 @@ def test_killed_at_random_moments_of_a_mixed_load(
     seed = random.randrange(1 << 32)
     note("seed", seed)
     chance = random.Random(seed)
-    rounds, slowest, removals = 15, 0.0, 0
+    rounds, slowest, removals = 10, 0.0, 0
     for _ in range(rounds):
         began = time.time()
         workers = [Worker(service, random.Random(chance.random())) for _ in range(6)]

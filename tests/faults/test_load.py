@@ -5,6 +5,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -150,11 +151,17 @@ def test_told_to_end_among_creates(
     consistent(service, engine)
 
 
-def test_all_999_ports_in_use(engine: PrivateEngine, service: Service, note: Note) -> None:
+def test_all_999_ports_in_use(
+    start_engine: Callable[..., PrivateEngine], tmp_path: Path, note: Note
+) -> None:
     """On few containers with many ports each; benchmarks.at_scale has as many containers as ports.
 
     64 ports are the most that a create takes: 15 containers with 64, and one with the other 39.
     """
+
+    engine = start_engine(apart=True, proxies=False)
+    service = Service(tmp_path, {"DOCKER_HOST": engine.address, "PORT_RANGE": "8001-8999"})
+    service.start()
 
     def create(ports: int) -> dict[str, Any]:
         return service.created(container_ports=[f"{5000 + n}/udp" for n in range(ports)])
@@ -180,6 +187,8 @@ def test_all_999_ports_in_use(engine: PrivateEngine, service: Service, note: Not
     note("seconds for a restart of the service", time.monotonic() - began)
     assert service.get("/ports")["in_use"] == 999
     assert_problem(service.create(), 503, "ports-exhausted", available=0)
-    assert (
-        sorted(port_of(again, port) for port in again["ports"]) == removed.json()["released_ports"]
+    assert {port_of(again, port) for port in again["ports"]} == set(
+        removed.json()["released_ports"]
     )
+    service.stop()
+    service.client.close()

@@ -1,4 +1,4 @@
-"""What random_steps can do, chosen by Hypothesis. RANDOM_EXAMPLES=100 looks ten times as long."""
+"""What random_steps can do, chosen by Hypothesis. RANDOM_EXAMPLES=60 looks ten times as long."""
 
 import os
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from .random_steps import ACTIONS, SETTINGS, World
 
 pytestmark = pytest.mark.engine
 
-EXAMPLES = int(os.environ.get("RANDOM_EXAMPLES", "10"))
+EXAMPLES = int(os.environ.get("RANDOM_EXAMPLES", "6"))
 STEPS = 25
 
 _WEIGHTED = [name for name, (weight, _) in ACTIONS.items() for _ in range(weight)]

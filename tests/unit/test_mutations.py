@@ -53,7 +53,7 @@ async def test_nothing_begins_once_the_service_ends_and_what_is_under_way_is_wai
     finished: list[int] = []
 
     async def work(number: int) -> None:
-        async with mutations.turn():
+        async with mutations.turn("create"):
             await free.wait()
             finished.append(number)
 
