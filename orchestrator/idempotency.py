@@ -53,17 +53,18 @@ class IdempotentCreates:
                 raise _reused(None)
             container, _ = await asyncio.shield(future)
             return container, False
-        existing = self._inventory.labelled(LABEL_KEY, key)
-        if existing is not None:
-            _check(existing, request)
-            if not is_husk(existing):
-                return existing, False
-        future = asyncio.ensure_future(self._create_or_find(request, key))
+        future = asyncio.ensure_future(self._find_or_create(request, key))
         self._under_way[key] = request, future
         future.add_done_callback(lambda _: self._under_way.pop(key))
         return await asyncio.shield(future)
 
-    async def _create_or_find(self, request: CreateRequest, key: str) -> tuple[Container, bool]:
+    async def _find_or_create(self, request: CreateRequest, key: str) -> tuple[Container, bool]:
+        existing = self._inventory.labelled(LABEL_KEY, key)
+        if existing is not None:
+            _check(existing, request)
+            # It may have been removed a moment ago, which an event is about to tell.
+            if not is_husk(existing) and (now := await self._refresh(existing.full_id)) is not None:
+                return now, False
         try:
             return await self._create(request, key), True
         except NameInUse:

@@ -83,9 +83,15 @@ class Inventory:
         return self._containers.values()
 
     def labelled(self, label: str, value: str) -> Container | None:
-        """The container of this service that has a label with this value."""
+        """The container of this service that has a label with this value. One that is being moved
+        counts, and not what it is moved to, which has all of its labels.
+        """
         for container in self._containers.values():
-            if container.managed and container.labels.get(label) == value:
+            if (
+                container.managed
+                and container.labels.get(label) == value
+                and not any(earlier in self._containers for earlier in container.earlier_ids)
+            ):
                 return container
         return None
 

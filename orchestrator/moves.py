@@ -9,7 +9,6 @@ the next start of either, or by another service. The labels of the successor say
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import suppress
 from typing import Any
 
 from .engine import Engine
@@ -18,6 +17,7 @@ from .errors import (
     ContainerNotFound,
     EngineTimeout,
     EngineUnavailable,
+    InvalidRequest,
     NameInUse,
     OrchestratorError,
     PortRefused,
@@ -212,16 +212,22 @@ class Moves:
                     id=full_id[:12],
                 )
             moved = self._inventory.peek(earlier)
-            with suppress(ContainerNotFound):
+            try:
                 await self._engine.remove(earlier, volumes=False)
+            except ContainerNotFound:
+                pass
+            except ContainerBusy:  # it runs; or another service, which finishes this, removes it
+                now = await self._refresh(earlier)
+                if now is not None and now.state != "removing":
+                    raise
             await self._refresh(earlier)
             if moved is not None and moved.moved_image is not None:
                 await self._leftovers.discard_image(moved.moved_image)
             if successor.name == _name_meanwhile(successor):
                 try:
                     await self._engine.rename(full_id, successor.labels[LABEL_NAME])
-                except NameInUse:
-                    log.warning("%s keeps its name: the one it had is taken", successor.name)
+                except (NameInUse, InvalidRequest) as error:  # or it has the name by now
+                    log.warning("%s was not renamed: %s", successor.name, error.__cause__)
             return await self._refresh(full_id) or successor
 
 

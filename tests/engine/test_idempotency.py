@@ -103,6 +103,17 @@ def test_a_key_of_a_removed_container_is_free(service: Service, key: str) -> Non
     assert create(service, key, env={"A": "1"}).status_code == 201
 
 
+def test_a_container_that_was_removed_a_moment_ago_is_no_answer(
+    service: Service, key: str, docker_client: docker.DockerClient
+) -> None:
+    for _ in range(5):
+        container = create(service, key).json()
+        docker_client.api.remove_container(container["id"], force=True)
+        assert create(service, key).status_code == 201
+        (now,) = created_with(service, key)
+        docker_client.api.remove_container(now["id"], force=True)
+
+
 def test_a_failure_does_not_use_the_key_up(service: Service, key: str) -> None:
     assert_problem(create(service, key, image="none:none", pull="never"), 404, "image-not-found")
     assert create(service, key).status_code == 201

@@ -170,6 +170,11 @@ class PrivateEngine:
         if self._process is not None:
             self._process.kill()
             self._process.wait(10)
+        for group in self._control_groups():  # a paused container cannot die
+            for name, thawed in (("freezer.state", "THAWED"), ("cgroup.freeze", "0")):
+                with suppress(OSError):
+                    if (group / name).exists():
+                        (group / name).write_text(thawed)
         deadline = time.monotonic() + 20
         while (left := self._processes()) and time.monotonic() < deadline:
             for pid in left:

@@ -259,3 +259,11 @@ def test_the_beginning_of_an_earlier_id_can_be_ambiguous() -> None:
     with pytest.raises(AmbiguousId):
         found.get("abc")
     assert found.get("abc2").full_id == "xyz"
+
+
+def test_a_label_finds_what_is_being_moved_and_not_what_it_is_moved_to() -> None:
+    found = Inventory()
+    found.put(container("new", labels={"key": "k"}, earlier_ids=("old",)))
+    assert found.labelled("key", "k") is found.peek("new")
+    found.put(container("old", labels={"key": "k"}))
+    assert found.labelled("key", "k") is found.peek("old")
