@@ -103,6 +103,32 @@ def test_a_key_of_a_removed_container_is_free(service: Service, key: str) -> Non
     assert create(service, key, env={"A": "1"}).status_code == 201
 
 
+def test_two_services_that_are_sent_a_key_at_the_same_time_create_one_container(
+    start_service: Callable[..., Service], key: str
+) -> None:
+    services = [start_service(), start_service()]
+    name, value = services[0].label.split("=")
+    body = {"command": SLEEP, "labels": {name: value}}
+    for number in range(3):
+        header = {"Idempotency-Key": f"{key}-{number}"}
+        with ThreadPoolExecutor(6) as threads:
+            answers = list(
+                threads.map(
+                    lambda service: httpx.post(
+                        f"{service.url}/containers/create",
+                        json=body,
+                        headers=header,  # noqa: B023
+                        timeout=60,
+                        trust_env=False,
+                    ),
+                    services * 3,
+                )
+            )
+        assert sorted(answer.status_code for answer in answers) == [200] * 5 + [201]
+        assert len({answer.json()["id"] for answer in answers}) == 1
+        assert all(answer.json()["state"] == "running" for answer in answers)
+
+
 def test_a_container_that_was_removed_a_moment_ago_is_no_answer(
     service: Service, key: str, docker_client: docker.DockerClient
 ) -> None:

@@ -52,8 +52,10 @@ def stopped(service: Service, **body: Any) -> dict[str, Any]:
     return container
 
 
-def moved_images(client: docker.DockerClient) -> set[str]:
-    return {tag for image in client.images.list(IMAGES) for tag in image.tags}
+def moved_images(client: docker.DockerClient, service: Service) -> set[str]:
+    """The commits of the test's containers, whose labels they have."""
+    images = client.images.list(IMAGES, filters={"label": service.label})
+    return {tag for image in images for tag in image.tags}
 
 
 def write(client: docker.DockerClient, container: str, path: str, text: str) -> None:
@@ -90,7 +92,7 @@ def test_a_start_moves_a_container_whose_port_was_given_away(
     taken: Callable[..., None],
 ) -> None:
     wishes = {
-        "name": unique(),
+        "name": unique() + "x" * 100,
         "env": {"GREETING": "hello world"},
         "labels": {"team": "blue"},
         "memory": "64m",
@@ -101,7 +103,6 @@ def test_a_start_moves_a_container_whose_port_was_given_away(
     before = stopped(service, **wishes)
     write(docker_client, before["id"], "/tmp/kept", "by the move")
     old = inspect(before["id"])
-    images = moved_images(docker_client)
     taken(before)
 
     after = act(service, before, "start")
@@ -127,7 +128,7 @@ def test_a_start_moves_a_container_whose_port_was_given_away(
     assert new["Config"]["Hostname"] == after["id"]
     with pytest.raises(docker.errors.NotFound):
         inspect(old["Id"])
-    assert len(moved_images(docker_client) - images) == 1
+    assert len(moved_images(docker_client, service)) == 1
 
     # The old id leads to it, whole or in part, and so does the name.
     for key in (old["Id"], before["id"], before["id"][:10], before["name"], after["id"]):
@@ -142,7 +143,7 @@ def test_a_start_moves_a_container_whose_port_was_given_away(
     assert again["port_changed"] is False
     remove(service, before)
     assert service.client.get(f"/containers/{before['id']}").status_code == 404
-    assert moved_images(docker_client) == images
+    assert moved_images(docker_client, service) == set()
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -164,7 +165,6 @@ def test_the_old_id_leads_to_it_after_a_restart_of_the_service(
 def test_it_moves_as_often_as_it_must(
     service: Service, docker_client: docker.DockerClient, taken: Callable[..., None]
 ) -> None:
-    images = moved_images(docker_client)
     first = stopped(service)
     write(docker_client, first["id"], "/tmp/first", "1")
     ids = [first["id"]]
@@ -180,9 +180,9 @@ def test_it_moves_as_often_as_it_must(
     assert read(docker_client, now["id"], "/tmp/first") == "1"
     assert read(docker_client, now["id"], "/tmp/0") == "x"
     assert {service.get(f"/containers/{each}")["id"] for each in ids} == {now["id"]}
-    assert len(moved_images(docker_client) - images) == 1
+    assert len(moved_images(docker_client, service)) == 1
     remove(service, first)
-    assert moved_images(docker_client) == images
+    assert moved_images(docker_client, service) == set()
 
 
 def test_volumes_go_with_it(
@@ -293,12 +293,11 @@ def test_what_cannot_start_elsewhere_stays_as_it_was(
     name = unique()
     before = service.created(command=["/none/such"], start=False, name=name)
     service.created(command=SLEEP, port=int(before["labels"]["orchestration-api.ports"]))
-    images = moved_images(docker_client)
     with nothing_changes(service, docker_client):
         answer = service.client.post(f"/containers/{name}/start")
         assert_problem(answer, 422, "start-refused", program="/none/such")
     assert docker_client.containers.get(before["id"]).name == name
-    assert moved_images(docker_client) == images
+    assert moved_images(docker_client, service) == set()
 
 
 def test_without_another_port_it_stays_as_it_was(
@@ -306,13 +305,12 @@ def test_without_another_port_it_stays_as_it_was(
 ) -> None:
     service = start_service(ports=1)
     before = stopped(service)
-    images = moved_images(docker_client)
     service.created(command=SLEEP)
     assert port_of(before) == port_range(service)[0]
     with nothing_changes(service, docker_client):
         answer = service.client.post(f"/containers/{before['id']}/start")
         assert_problem(answer, 503, "ports-exhausted")
-    assert moved_images(docker_client) == images
+    assert moved_images(docker_client, service) == set()
 
 
 def test_an_unmanaged_container_is_never_rebuilt(
