@@ -5,6 +5,7 @@ Run it with `python main.py` or `uvicorn main:app`; always with one worker, for 
 memory.
 """
 
+import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -20,6 +21,7 @@ from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator import __version__, errors, examples, problems, request_ids
 from orchestrator.create_request import CreateRequest
@@ -473,6 +475,33 @@ async def answer_problem(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(body, status, headers, problems.MEDIA_TYPE)
 
 
+class AnswerAtTheEnd:
+    """A request that the server cancels because it ends gets a problem document, not its 500."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def note(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, note)
+        except asyncio.CancelledError:
+            if started or scope["type"] != "http":
+                raise
+            error = errors.ShuttingDown(
+                "The service was stopped while the Docker engine was at work on this. What has"
+                " become of it, GET /containers tells once the service is back."
+            )
+            answer = await answer_problem(Request(scope), error)
+            await answer(scope, receive, send)
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The app with settings of its own, or those of the environment (BadSettings if wrong)."""
     chosen = settings or load_settings()
@@ -494,6 +523,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         swagger_ui_parameters={"defaultModelsExpandDepth": 0},
         lifespan=lifespan,
     )
+    app.add_middleware(AnswerAtTheEnd)
     app.add_middleware(request_ids.RequestIds)
     for kind in (errors.OrchestratorError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer_problem)

@@ -213,3 +213,18 @@ def test_a_socket_that_is_gone_is_no_reason_to_give_up_a_connection_that_works(
         time.sleep(0.2)
     (tmp_path / "elsewhere.sock").rename(tmp_path / "engine.sock")
     assert service.created(start=False)["state"] == "created"
+
+
+def test_the_service_ends_though_its_engine_hangs(
+    proxy: Proxy, start_behind: Callable[..., Service]
+) -> None:
+    service = start_behind(20)
+    proxy.flows.clear()
+    with ThreadPoolExecutor(6) as threads:
+        creates = [threads.submit(service.create, start=False) for _ in range(6)]
+        time.sleep(0.5)  # they have been sent, and wait for the engine or for a thread
+        service.stop()  # in 8 s on a quiet machine
+        for create in creates:
+            assert_problem(create.result(), 503, "shutting-down")
+    assert "Traceback" not in service.log()
+    proxy.flows.set()
