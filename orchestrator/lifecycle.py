@@ -191,12 +191,11 @@ class Lifecycle:
         of one that has moved meanwhile.
         """
         while True:
-            full_id = self._inventory.get(key).full_id
+            key = full_id = self._inventory.get(key).full_id
             await self._leftovers.settled(self._settings.engine_timeout, full_id)
             async with self._mutations.lock(full_id):
                 container = self._inventory.get(full_id)  # as the mutation before this one left it
-                if container.full_id != full_id or await self._moves.resume(container):
-                    key = container.full_id
+                if container.full_id != full_id:
                     continue
                 if not container.managed and not self._settings.allow_unmanaged:
                     raise NotManaged(
@@ -205,6 +204,8 @@ class Lifecycle:
                         id=container.id,
                         name=container.name,
                     )
+                if container.managed and await self._moves.resume(container):
+                    continue
                 yield container
                 return
 

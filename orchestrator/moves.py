@@ -115,15 +115,18 @@ class Moves:
                 and successor.started_at is not None
                 and successor.full_id not in self._leftovers.in_hand
                 and self._leftovers.is_old(successor.created)
-                and (
-                    successor.name == _name_meanwhile(successor)
-                    or self._inventory.peek(successor.earlier_ids[-1])
-                )
+                and self._is_unfinished(successor)
             ):
                 log.warning("Finishing the move of %s (%s)", successor.id, successor.name)
                 earlier = successor.earlier_ids[-1]
                 async with self._mutations.lock(earlier):
                     await self._finish(earlier, successor.full_id)
+
+    def _is_unfinished(self, successor: Container) -> bool:
+        moved = self._inventory.peek(successor.earlier_ids[-1])
+        if moved is not None:
+            return moved.managed  # never one of others, whatever a label says
+        return successor.name == _name_meanwhile(successor)
 
     async def _start_elsewhere(
         self,
