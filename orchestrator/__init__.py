@@ -13,6 +13,7 @@
     ports        which container has which port; pure, no I/O
     payloads     the engine's JSON, both ways; pure
     stats        the engine's statistics; pure
+    pools        threads for calls that block, with deadlines
     engine       the only module that talks to Docker
     inventory    what the engine holds, in memory
     system       the host: its load, its listening sockets

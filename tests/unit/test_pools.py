@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.engine import _Pool
 from orchestrator.errors import EngineTimeout, EngineUnavailable, NameInUse
+from orchestrator.pools import Pool
 
 LONG = 30.0  # seconds that no test takes
 
@@ -21,15 +21,15 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def pool() -> AsyncIterator[_Pool]:
+async def pool() -> AsyncIterator[Pool]:
     """A pool with one thread."""
-    pool = _Pool("test", 1)
+    pool = Pool("test", 1)
     yield pool
     pool.close()
 
 
 @pytest.fixture
-async def hanging(pool: _Pool) -> AsyncIterator[threading.Event]:
+async def hanging(pool: Pool) -> AsyncIterator[threading.Event]:
     """Until it is set, the calls that wait for it do not return."""
     released = threading.Event()
     yield released
@@ -51,7 +51,7 @@ async def at_once(*calls: Any) -> list[Any]:
         return await asyncio.gather(*calls, return_exceptions=True)
 
 
-async def begun(pool: _Pool, *args: Any) -> "asyncio.Task[Any]":
+async def begun(pool: Pool, *args: Any) -> "asyncio.Task[Any]":
     """A call that is under way, or that waits for its turn."""
     task = asyncio.create_task(pool.run(*args))
     await asyncio.sleep(0)
@@ -60,7 +60,7 @@ async def begun(pool: _Pool, *args: Any) -> "asyncio.Task[Any]":
 
 @pytest.mark.parametrize("turns", range(8))
 async def test_a_cancellation_is_not_lost_when_the_answer_comes_with_it(
-    pool: _Pool, hanging: threading.Event, turns: int
+    pool: Pool, hanging: threading.Event, turns: int
 ) -> None:
     after = False
 
@@ -83,27 +83,27 @@ async def test_a_cancellation_is_not_lost_when_the_answer_comes_with_it(
     assert task.cancelled()
 
 
-def ends_in_the_pool(pool: _Pool) -> None:
+def ends_in_the_pool(pool: Pool) -> None:
     """Returns once the call has ended in its thread, before the loop has heard of it."""
     pool.close()
     for thread in pool._threads:
         thread.join(10)
 
 
-async def test_what_a_call_returns_and_raises(pool: _Pool) -> None:
+async def test_what_a_call_returns_and_raises(pool: Pool) -> None:
     assert await pool.run(takes(0), LONG) == "answer"
     with pytest.raises(NameInUse, match="taken"):
         await pool.run(takes(0, NameInUse("taken")), LONG)
 
 
-async def test_calls_have_their_turn_in_the_order_of_asking(pool: _Pool) -> None:
+async def test_calls_have_their_turn_in_the_order_of_asking(pool: Pool) -> None:
     order: list[int] = []
     await at_once(*(pool.run(partial(order.append, number), LONG) for number in range(20)))
     assert order == list(range(20))
 
 
 async def test_no_more_calls_at_once_than_threads() -> None:
-    pool, guard = _Pool("test", 3), threading.Lock()
+    pool, guard = Pool("test", 3), threading.Lock()
     at_work = most = 0
 
     def call() -> None:
@@ -121,7 +121,7 @@ async def test_no_more_calls_at_once_than_threads() -> None:
 
 
 async def test_of_an_engine_that_hangs_everybody_hears_in_time(
-    pool: _Pool, hanging: threading.Event
+    pool: Pool, hanging: threading.Event
 ) -> None:
     began = time.monotonic()
     answers = await at_once(*(pool.run(hanging.wait, 0.3) for _ in range(20)))
@@ -131,7 +131,7 @@ async def test_of_an_engine_that_hangs_everybody_hears_in_time(
 
 @pytest.mark.parametrize("failure", [None, NameInUse("taken")])
 async def test_while_the_engine_answers_everybody_is_served(
-    pool: _Pool, failure: Exception | None
+    pool: Pool, failure: Exception | None
 ) -> None:
     """Each call takes a tenth of its time; all together take much longer than one may wait."""
     answers = await at_once(*(pool.run(takes(0.1, failure), 1.5) for _ in range(30)))
@@ -140,7 +140,7 @@ async def test_while_the_engine_answers_everybody_is_served(
 
 @pytest.mark.parametrize("failure", [EngineTimeout("too late"), EngineUnavailable("cut")])
 async def test_a_call_without_an_answer_gives_nobody_more_time(
-    pool: _Pool, failure: Exception
+    pool: Pool, failure: Exception
 ) -> None:
     answers = await at_once(*(pool.run(takes(0.2, failure), 0.5) for _ in range(12)))
     assert answers[0] is failure
@@ -151,7 +151,7 @@ async def test_a_call_without_an_answer_gives_nobody_more_time(
 
 
 async def test_who_waits_behind_a_long_call_waits_for_as_long_as_that_may_take(
-    pool: _Pool, hanging: threading.Event
+    pool: Pool, hanging: threading.Event
 ) -> None:
     long = await begun(pool, hanging.wait, LONG)
     short = await begun(pool, takes(0), 0.2)
@@ -162,7 +162,7 @@ async def test_who_waits_behind_a_long_call_waits_for_as_long_as_that_may_take(
 
 
 async def test_a_thread_that_hangs_keeps_its_place_and_gives_nobody_more_time(
-    pool: _Pool, hanging: threading.Event
+    pool: Pool, hanging: threading.Event
 ) -> None:
     for _ in range(2):
         with pytest.raises(EngineTimeout):
@@ -172,7 +172,7 @@ async def test_a_thread_that_hangs_keeps_its_place_and_gives_nobody_more_time(
 
 
 async def test_whoever_goes_while_waiting_takes_no_place(
-    pool: _Pool, hanging: threading.Event
+    pool: Pool, hanging: threading.Event
 ) -> None:
     first = await begun(pool, hanging.wait, LONG)
     waiting = [await begun(pool, takes(0), LONG) for _ in range(3)]
@@ -185,7 +185,7 @@ async def test_whoever_goes_while_waiting_takes_no_place(
 
 
 async def test_a_caller_who_goes_does_not_end_the_call(
-    pool: _Pool, hanging: threading.Event
+    pool: Pool, hanging: threading.Event
 ) -> None:
     ended = threading.Event()
 
