@@ -6,11 +6,13 @@ between two services that are sent the same key at the same moment.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 from .create_request import CreateRequest
+from .creates import name_of
 from .engine import Engine
-from .errors import ContainerBusy, IdempotencyKeyReused, NameInUse
+from .errors import ContainerBusy, ContainerNotFound, IdempotencyKeyReused, NameInUse
 from .inventory import Inventory
 from .labels import LABEL_KEY, LABEL_REQUEST
 from .models import Container
@@ -18,6 +20,10 @@ from .payloads import fingerprint, is_husk
 
 # How long another service may take to start what it has created, in seconds.
 ELSEWHERE_SECONDS = 30.0
+# How long a name may be taken before the engine shows the container that has it, in seconds.
+APPEARS_SECONDS = 2.0
+# Creates for one call, when the name is taken and then free again.
+ATTEMPTS = 3
 
 
 class IdempotentCreates:
@@ -65,25 +71,48 @@ class IdempotentCreates:
             # It may have been removed a moment ago, which an event is about to tell.
             if not is_husk(existing) and (now := await self._refresh(existing.full_id)) is not None:
                 return now, False
-        try:
-            return await self._create(request, key), True
-        except NameInUse:
-            found = await self._engine.find(LABEL_KEY, key)
-            existing = await self._refresh(str(found[0]["Id"])) if found else None
-            if existing is None:
-                raise
+        for _ in range(ATTEMPTS):
+            try:
+                return await self._create(request, key), True
+            except NameInUse:
+                existing = await self._made_elsewhere(request.name or name_of(key))
+                if existing is not None and existing.labels.get(LABEL_KEY) != key:
+                    raise
+            if existing is not None:
+                return await self._started_elsewhere(existing, request), False
+        raise _being_made()
+
+    async def _made_elsewhere(self, name: str) -> Container | None:
+        """The container that has the name; None if there is none after a while. The engine reserves
+        a name before it shows the container.
+        """
+        give_up = time.monotonic() + APPEARS_SECONDS
+        while True:
+            try:
+                found = await self._engine.inspect(name)
+            except ContainerNotFound:
+                if time.monotonic() > give_up:
+                    return None
+                await asyncio.sleep(0.1)
+            else:
+                return await self._refresh(str(found["Id"]))
+
+    async def _started_elsewhere(self, existing: Container, request: CreateRequest) -> Container:
+        """The container, once the service that has created it has started it as well."""
         _check(existing, request)
         started = await self._inventory.wait_until(
             existing.full_id, lambda now: not is_husk(now), ELSEWHERE_SECONDS
         )
         if started is None or is_husk(started):
-            raise ContainerBusy(
-                "Another service is creating a container with this Idempotency-Key, or has failed"
-                " to. Try again in a moment.",
-                id=existing.id,
-                name=existing.name,
-            )
-        return started, False
+            raise _being_made()
+        return started
+
+
+def _being_made() -> ContainerBusy:
+    return ContainerBusy(
+        "Another service is creating a container with this Idempotency-Key, or has failed to. Try"
+        " again in a moment."
+    )
 
 
 def _check(container: Container, request: CreateRequest) -> None:

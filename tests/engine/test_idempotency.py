@@ -103,6 +103,12 @@ def test_a_key_of_a_removed_container_is_free(service: Service, key: str) -> Non
     assert create(service, key, env={"A": "1"}).status_code == 201
 
 
+def test_a_name_that_another_container_has_is_refused_at_once(service: Service, key: str) -> None:
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    service.created(name=name, command=SLEEP, start=False)
+    assert_problem(create(service, key, name=name), 409, "name-in-use", name=name)
+
+
 def test_two_services_that_are_sent_a_key_at_the_same_time_create_one_container(
     start_service: Callable[..., Service], key: str
 ) -> None:
