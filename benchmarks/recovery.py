@@ -39,7 +39,9 @@ def measure(engine: PrivateEngine, made: Bench, api: Service, count: int, rounds
         for number in range(count):
             # Half of them come back with the engine, half are stopped by its end.
             policy = {"restart_policy": "always"} if number % 2 else {}
-            api.create(**policy).raise_for_status()
+            answer = api.create(**policy)
+            if answer.is_error:
+                raise SystemExit(f"a create failed: {answer.text}\n{api.log()}")
     ready = "engine answers /_ping -> GET /health is 200"
     equal = "engine answers /_ping -> all states are the engine's"
     noticed = "engine killed -> GET /health is 503"

@@ -142,6 +142,10 @@ class Service:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(60)
 
+    def log(self) -> str:
+        """The end of what it has logged."""
+        return self._log.read_text()[-3000:]
+
     def memory(self) -> float:
         """Its resident memory in MB."""
         assert self.process is not None
