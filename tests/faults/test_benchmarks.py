@@ -1,19 +1,12 @@
 """The benchmarks on engines of their own, with a few containers: they run, and leave nothing."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-# They take a minute and measure, so the suite leaves them out unless it is asked.
-pytestmark = [
-    pytest.mark.usefixtures("private_network"),
-    pytest.mark.skipif(
-        os.environ.get("TEST_BENCHMARKS") != "1", reason="TEST_BENCHMARKS=1 runs the benchmarks"
-    ),
-]
+pytestmark = pytest.mark.usefixtures("private_network")
 
 
 def leftovers() -> set[str]:
