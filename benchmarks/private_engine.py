@@ -113,8 +113,8 @@ def private_engine(image: str) -> Iterator[PrivateEngine]:
     if libc.unshare(_CLONE_NEWNET):
         sys.exit(f"No network namespace can be made: {os.strerror(ctypes.get_errno())}.")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    # Short, for the path of a socket has 107 characters at most; and a name that containerd takes for
-    # a namespace, which those of tempfile, with their underscores, are not always.
+    # Short, for the path of a socket has 107 characters at most; and a name that containerd takes
+    # for a namespace, which those of tempfile, with their underscores, are not always.
     root = Path("/tmp") / f"benchmark-{uuid.uuid4().hex[:8]}"
     root.mkdir(mode=0o700)
     (root / "daemon.json").write_text("{}")
