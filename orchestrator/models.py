@@ -157,6 +157,19 @@ class PortTable(PortSummary):
 # Statistics
 
 
+class InterfaceCounters(Model):
+    """What a network interface of a container has carried since it was made."""
+
+    rx_bytes: int
+    rx_packets: int
+    rx_errors: int
+    rx_dropped: int
+    tx_bytes: int
+    tx_packets: int
+    tx_errors: int
+    tx_dropped: int
+
+
 class ContainerStats(Model):
     """What a container uses. For people as text, for programs as numbers; null is not known."""
 
@@ -170,17 +183,87 @@ class ContainerStats(Model):
     network_tx: str | None
     timestamp: float = Field(description="When it was sampled: seconds since 1970, UTC.")
     cpu_percent_of_host: float | None = Field(description="100 is all CPUs of the host busy.")
+    cpu_percent_of_limit: float | None = Field(
+        description="100 is all that `cpus` allows; null without that limit."
+    )
+    cpu_periods: int | None = Field(description="Of the CPU limit, so far; 0 without one.")
+    cpu_throttled_periods: int | None = Field(description="In how many the limit was reached.")
+    cpu_throttled_s: float | None = Field(
+        description="Seconds that its threads have waited for the limit's next period, added up."
+    )
     memory_usage_bytes: int | None
     memory_limit_bytes: int | None = Field(description="Without a limit: the host's memory.")
     memory_cache_bytes: int | None = Field(description="Inactive page cache, not in the usage.")
+    oom_kills: int | None = Field(
+        description="Processes that the kernel has killed for want of memory, since the start."
+    )
     network_rx_bytes: int | None
     network_tx_bytes: int | None
     block_read_bytes: int | None
     block_write_bytes: int | None
     pids: int | None
     sampled_at: datetime
+    age_s: float = Field(description="Seconds between the sample and this answer.")
     interval_s: float | None = Field(description="Seconds that the CPU figures are the mean of.")
-    source: Literal["engine"] = Field(description="Where the sample comes from.")
+    source: Literal["cgroup-v1", "cgroup-v2", "engine"] = Field(
+        description="Where the sample comes from: the kernel's files, or the engine."
+    )
+    networks: dict[str, InterfaceCounters] | None = Field(
+        None, description="By interface; null unless asked for, and without a network of its own."
+    )
+
+
+class StatsTotals(Model):
+    """The sums over containers; what is not known of one does not count."""
+
+    cpu_percent: float | None
+    cpu_percent_of_host: float | None
+    memory_usage: str | None
+    network_rx: str | None
+    network_tx: str | None
+    memory_usage_bytes: int | None
+    memory_cache_bytes: int | None
+    network_rx_bytes: int | None
+    network_tx_bytes: int | None
+    block_read_bytes: int | None
+    block_write_bytes: int | None
+    pids: int | None
+
+
+class AllStats(Model):
+    """What the running containers use."""
+
+    count: int = Field(description="How many there are that match.")
+    totals: StatsTotals = Field(description="Over all that match, not only those shown.")
+    containers: list[ContainerStats]
+
+
+class StatsPoint(Model):
+    """A moment of a container's history. Rates are means since the point before it."""
+
+    at: datetime
+    interval_s: float | None = Field(description="Seconds that the means are of.")
+    cpu_percent: float | None = Field(description="100 is one CPU busy.")
+    cpu_throttled_s_per_s: float | None = Field(
+        description="Seconds that its threads waited for the CPU limit, per second."
+    )
+    memory_usage_bytes: int | None = Field(description="At that moment.")
+    memory_max_bytes: int | None = Field(description="The highest of all samples in the point.")
+    memory_cache_bytes: int | None
+    network_rx_bytes_per_s: float | None
+    network_tx_bytes_per_s: float | None
+    block_read_bytes_per_s: float | None
+    block_write_bytes_per_s: float | None
+    pids: int | None
+
+
+class StatsHistory(Model):
+    """What a container has used, the oldest point first."""
+
+    container_id: str
+    name: str
+    step_s: float | None = Field(description="Seconds that a point stands for; null: as sampled.")
+    points: list[StatsPoint]
 
 
 class ContainerCounts(Model):

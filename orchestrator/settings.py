@@ -36,6 +36,12 @@ class Settings(BaseSettings):
     husk_grace: float = Field(120.0, ge=1, le=86400)  # seconds; see leftovers
     allow_unmanaged: bool = False
 
+    cgroup_root: str = Field("/sys/fs/cgroup", min_length=1)  # where the host's is mounted
+    proc_root: str = Field("/proc", min_length=1)
+    stats_cpu_percent: float = Field(20.0, ge=0.1, le=100)  # of one core, for taking samples
+    stats_history: float = Field(600.0, ge=10, le=86400)  # seconds kept as sampled
+    stats_long_history: float = Field(3600.0, ge=10, le=604800)  # seconds kept at 10 s
+
     docker_host: str | None = None
     docker_tls_verify: str | None = None
     docker_cert_path: str | None = None

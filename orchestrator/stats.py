@@ -1,36 +1,69 @@
-"""Statistics of a container from the engine's JSON. Pure.
+"""What a container uses: two samples of its counters become figures. Pure.
 
-The shape is that of `GET /containers/{id}/stats` of the Docker Engine API. The figures are the
-docker CLI's (cli/command/container/stats_helpers.go): the CPU share is the container's part of the
-host's CPU time, times the number of CPUs; the memory usage leaves out the inactive page cache,
-which the kernel takes back as soon as somebody needs memory.
+Samples come from the kernel's files (`cgroups`) or from the engine's JSON, whose shape is that of
+`GET /containers/{id}/stats` of the Docker Engine API. The figures are the docker CLI's
+(cli/command/container/stats_helpers.go): the CPU share is the container's part of the host's CPU
+time, times the number of CPUs; the memory usage leaves out the inactive page cache, which the
+kernel takes back as soon as somebody needs memory.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
-from .models import Container, ContainerStats
+from .models import Container, ContainerStats, InterfaceCounters, StatsTotals
 from .quantities import megabytes
 
+Source = Literal["cgroup-v1", "cgroup-v2", "engine"]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """What was counted up to one moment. Bytes and nanoseconds; None is not known."""
 
-    at: datetime
-    cpu_ns: int | None
-    host_cpu_ns: int | None  # of all CPUs together, counted by the engine at the same moment
-    cpus: int | None
-    memory: int | None
-    memory_cache: int | None
-    memory_limit: int | None
-    network_rx: int | None
-    network_tx: int | None
-    block_read: int | None
-    block_write: int | None
-    pids: int | None
+    at: float  # seconds since 1970
+    source: Source
+    cpu_ns: int | None = None
+    host_cpu_ns: int | None = None  # of all CPUs together, counted at the same moment
+    cpus: int | None = None
+    cpu_periods: int | None = None  # of the CPU limit: how many there were,
+    cpu_throttled_periods: int | None = None  # in how many it was reached,
+    cpu_throttled_ns: int | None = None  # and how long tasks had to wait for the next one
+    memory_total: int | None = None  # with all of the page cache that is accounted to it
+    memory: int | None = None  # without its inactive part
+    memory_cache: int | None = None  # that inactive part
+    memory_rss: int | None = None  # anonymous memory
+    memory_page_cache: int | None = None  # all of the page cache
+    memory_swap: int | None = None
+    memory_limit: int | None = None
+    oom_kills: int | None = None
+    networks: Mapping[str, InterfaceCounters] | None = None  # by the interface's name
+    block_read: int | None = None
+    block_write: int | None = None
+    pids: int | None = None
+
+    @property
+    def network_rx(self) -> int | None:
+        return None if self.networks is None else sum(n.rx_bytes for n in self.networks.values())
+
+    @property
+    def network_tx(self) -> int | None:
+        return None if self.networks is None else sum(n.tx_bytes for n in self.networks.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What happened between two samples. All is None where that is not known."""
+
+    interval: float | None = None  # seconds
+    cpu_percent: float | None = None  # 100 is one CPU
+    host_share: float | None = None  # 0 to 1, of all CPUs of the host
+    throttled: float | None = None  # seconds of waiting for the CPU limit, per second
+    network_rx: float | None = None  # bytes per second, like all that follow
+    network_tx: float | None = None
+    block_read: float | None = None
+    block_write: float | None = None
 
 
 def parse_engine_stats(payload: Mapping[str, Any]) -> Sample | None:
@@ -41,27 +74,37 @@ def parse_engine_stats(payload: Mapping[str, Any]) -> Sample | None:
     # A container that has ended is answered with an empty object or with zeros all over.
     if not usage and not memory.get("usage"):
         return None
-    networks = payload.get("networks")  # absent without a network, and with the host's
-    cache = _inactive_file(memory)
-    used = memory.get("usage")
-    if used is not None and cache is not None and cache < used:
-        used -= cache
+    counters = memory.get("stats") or {}
+    cache = _either(counters, "total_inactive_file", "inactive_file")
     per_cpu = (cpu.get("cpu_usage") or {}).get("percpu_usage")  # absent on cgroup v2
+    throttling = cpu.get("throttling_data") or {}
     blocks = (payload.get("blkio_stats") or {}).get("io_service_bytes_recursive")
     return Sample(
-        at=datetime.fromisoformat(payload["read"]).astimezone(UTC),
+        at=datetime.fromisoformat(payload["read"]).astimezone(UTC).timestamp(),
+        source="engine",
         cpu_ns=usage,
         host_cpu_ns=cpu.get("system_cpu_usage"),
         cpus=cpu.get("online_cpus") or (len(per_cpu) if per_cpu else None),
-        memory=used,
+        cpu_periods=throttling.get("periods"),
+        cpu_throttled_periods=throttling.get("throttled_periods"),
+        cpu_throttled_ns=throttling.get("throttled_time"),
+        memory_total=memory.get("usage"),
+        memory=without_cache(memory.get("usage"), cache),
         memory_cache=cache,
+        memory_rss=_either(counters, "total_rss", "anon"),
+        memory_page_cache=_either(counters, "total_cache", "file"),
+        memory_swap=_either(counters, "total_swap", "swap"),
         memory_limit=memory.get("limit"),
-        network_rx=None if networks is None else _sum(networks.values(), "rx_bytes"),
-        network_tx=None if networks is None else _sum(networks.values(), "tx_bytes"),
+        networks=_interfaces(payload.get("networks")),
         block_read=_blocks(blocks, "read"),
         block_write=_blocks(blocks, "write"),
         pids=(payload.get("pids_stats") or {}).get("current"),
     )
+
+
+def without_cache(usage: int | None, cache: int | None) -> int | None:
+    """Memory without the inactive page cache, as the docker CLI counts it."""
+    return usage - cache if usage is not None and cache is not None and cache < usage else usage
 
 
 def follows(earlier: Sample, later: Sample) -> bool:
@@ -74,35 +117,97 @@ def follows(earlier: Sample, later: Sample) -> bool:
     )
 
 
-def summarise(container: Container, earlier: Sample | None, later: Sample) -> ContainerStats:
-    """The figures at `later`; those of the CPU are means since `earlier`, unknown without it."""
-    share = None if earlier is None else _host_share(earlier, later)
-    percent = 100 * share * later.cpus if share is not None and later.cpus else None
+def rates(earlier: Sample | None, later: Sample) -> Rates:
+    """The means between two samples; nothing is known without an earlier one of the same run."""
+    if earlier is None or not follows(earlier, later):
+        return Rates()
+    seconds = later.at - earlier.at
+    share = _host_share(earlier, later)
+
+    def per_second(before: int | None, after: int | None) -> float | None:
+        # An interface may be taken away with all that it has counted.
+        if before is None or after is None or after < before:
+            return None
+        return (after - before) / seconds
+
+    throttled = per_second(earlier.cpu_throttled_ns, later.cpu_throttled_ns)
+    return Rates(
+        interval=seconds,
+        cpu_percent=100 * share * later.cpus if share is not None and later.cpus else None,
+        host_share=share,
+        throttled=None if throttled is None else throttled / 1e9,
+        network_rx=per_second(earlier.network_rx, later.network_rx),
+        network_tx=per_second(earlier.network_tx, later.network_tx),
+        block_read=per_second(earlier.block_read, later.block_read),
+        block_write=per_second(earlier.block_write, later.block_write),
+    )
+
+
+def summarise(
+    container: Container, since: Rates, sample: Sample, age: float = 0.0
+) -> ContainerStats:
+    """The figures of a sample that is `age` seconds old, and the means of the time before it."""
+    percent, share, limit = since.cpu_percent, since.host_share, container.limits.cpus
     memory_percent = None
-    if later.memory is not None and later.memory_limit:
-        memory_percent = round(100 * later.memory / later.memory_limit, 2)
+    if sample.memory is not None and sample.memory_limit:
+        memory_percent = round(100 * sample.memory / sample.memory_limit, 2)
+    throttled_ns = sample.cpu_throttled_ns
     return ContainerStats(
         container_id=container.id,
         name=container.name,
         cpu_percent=None if percent is None else round(percent, 2),
-        memory_usage=megabytes(later.memory),
-        memory_limit=megabytes(later.memory_limit),
+        memory_usage=megabytes(sample.memory),
+        memory_limit=megabytes(sample.memory_limit),
         memory_percent=memory_percent,
-        network_rx=megabytes(later.network_rx),
-        network_tx=megabytes(later.network_tx),
-        timestamp=later.at.timestamp(),
+        network_rx=megabytes(sample.network_rx),
+        network_tx=megabytes(sample.network_tx),
+        timestamp=sample.at,
         cpu_percent_of_host=None if share is None else round(100 * share, 2),
-        memory_usage_bytes=later.memory,
-        memory_limit_bytes=later.memory_limit,
-        memory_cache_bytes=later.memory_cache,
-        network_rx_bytes=later.network_rx,
-        network_tx_bytes=later.network_tx,
-        block_read_bytes=later.block_read,
-        block_write_bytes=later.block_write,
-        pids=later.pids,
-        sampled_at=later.at,
-        interval_s=None if earlier is None else round((later.at - earlier.at).total_seconds(), 3),
-        source="engine",
+        cpu_percent_of_limit=round(percent / limit, 2) if percent is not None and limit else None,
+        cpu_periods=sample.cpu_periods,
+        cpu_throttled_periods=sample.cpu_throttled_periods,
+        cpu_throttled_s=None if throttled_ns is None else round(throttled_ns / 1e9, 6),
+        memory_usage_bytes=sample.memory,
+        memory_limit_bytes=sample.memory_limit,
+        memory_cache_bytes=sample.memory_cache,
+        oom_kills=sample.oom_kills,
+        network_rx_bytes=sample.network_rx,
+        network_tx_bytes=sample.network_tx,
+        block_read_bytes=sample.block_read,
+        block_write_bytes=sample.block_write,
+        pids=sample.pids,
+        sampled_at=datetime.fromtimestamp(sample.at, UTC),
+        age_s=round(age, 3),
+        interval_s=None if since.interval is None else round(since.interval, 3),
+        source=sample.source,
+    )
+
+
+def total(of: Iterable[ContainerStats]) -> StatsTotals:
+    """The sums over containers; what is not known of one does not count, and is null where it is
+    known of none.
+    """
+    each = list(of)
+
+    def add(name: str) -> Any:
+        known = [value for one in each if (value := getattr(one, name)) is not None]
+        return sum(known) if known else None
+
+    percent, share = add("cpu_percent"), add("cpu_percent_of_host")
+    memory, rx, tx = add("memory_usage_bytes"), add("network_rx_bytes"), add("network_tx_bytes")
+    return StatsTotals(
+        cpu_percent=None if percent is None else round(percent, 2),
+        cpu_percent_of_host=None if share is None else round(share, 2),
+        memory_usage=megabytes(memory),
+        network_rx=megabytes(rx),
+        network_tx=megabytes(tx),
+        memory_usage_bytes=memory,
+        memory_cache_bytes=add("memory_cache_bytes"),
+        network_rx_bytes=rx,
+        network_tx_bytes=tx,
+        block_read_bytes=add("block_read_bytes"),
+        block_write_bytes=add("block_write_bytes"),
+        pids=add("pids"),
     )
 
 
@@ -115,15 +220,23 @@ def _host_share(earlier: Sample, later: Sample) -> float | None:
     return spent / total if spent > 0 and total > 0 else 0.0
 
 
-def _inactive_file(memory: Mapping[str, Any]) -> int | None:
-    """The inactive page cache: `total_inactive_file` on cgroup v1, `inactive_file` on v2."""
-    counters = memory.get("stats") or {}
-    value = counters.get("total_inactive_file", counters.get("inactive_file"))
+def _either(counters: Mapping[str, Any], v1: str, v2: str) -> int | None:
+    """A counter of memory.stat by its name on cgroup v1, where it counts the children too, or v2."""
+    value = counters.get(v1, counters.get(v2))
     return None if value is None else int(value)
 
 
-def _sum(interfaces: Iterable[Mapping[str, Any]], counter: str) -> int:
-    return sum(int(interface.get(counter) or 0) for interface in interfaces)
+def _interfaces(
+    networks: Mapping[str, Mapping[str, Any]] | None,
+) -> dict[str, InterfaceCounters] | None:
+    """Absent without a network, and with the host's."""
+    if networks is None:
+        return None
+    names = InterfaceCounters.model_fields
+    return {
+        interface: InterfaceCounters(**{name: int(counters.get(name) or 0) for name in names})
+        for interface, counters in networks.items()
+    }
 
 
 def _blocks(entries: Iterable[Mapping[str, Any]] | None, operation: str) -> int | None:
