@@ -5,7 +5,7 @@ writes it: "5000/tcp". Sizes are bytes where the name ends in `_bytes` or the do
 Times are RFC 3339 in UTC.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -70,6 +70,7 @@ class Container(Model):
     held_ports: dict[int, str] = Field(default={}, exclude=True)  # port -> container port, live
     own_ports: dict[int, str] = Field(default={}, exclude=True)  # the same, whenever it runs
     networks: tuple[str, ...] = Field(default=(), exclude=True)  # by name
+    pid: int | None = Field(default=None, exclude=True)  # of its first process, on the host
 
     @property
     def runs(self) -> bool:
@@ -255,6 +256,29 @@ class StatsPoint(Model):
     block_read_bytes_per_s: float | None
     block_write_bytes_per_s: float | None
     pids: int | None
+
+
+class HistoryWindow(BaseModel):
+    """Which part of a history to answer with, and how coarse."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    since: datetime | None = Field(
+        None,
+        description="Only later points: RFC 3339, in UTC unless it says otherwise, or seconds"
+        " since 1970.",
+    )
+    step: float | None = Field(
+        None, ge=1, le=3600, description="Seconds that a point stands for; without: as sampled."
+    )
+
+    @property
+    def since_seconds(self) -> float | None:
+        """Seconds since 1970."""
+        if self.since is None:
+            return None
+        aware = self.since if self.since.tzinfo else self.since.replace(tzinfo=UTC)
+        return aware.timestamp()
 
 
 class StatsHistory(Model):

@@ -73,6 +73,7 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
         previous_ports=_previous_ports(labels) if earlier_ids else None,
         # Not HostConfig.NetworkMode, which stays as it was when a container is moved.
         networks=tuple(payload["NetworkSettings"].get("Networks") or ()),
+        pid=state.get("Pid") or None,  # 0 when it does not run
     )
 
 

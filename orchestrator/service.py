@@ -57,7 +57,7 @@ class Service:
             watcher=watcher,
             lifecycle=lifecycle,
             creates=IdempotentCreates(engine, inventory, watcher.refresh, lifecycle.create),
-            sampler=Sampler(engine),
+            sampler=Sampler(engine, inventory, settings),
             host=HostMonitor(),
         )
 
@@ -67,17 +67,24 @@ class Service:
         tasks = [
             asyncio.create_task(self.watcher.run()),
             asyncio.create_task(self.lifecycle.keep_house()),
+            asyncio.create_task(self.sampler.run()),
         ]
         await self.watcher.attempted(self.settings.engine_timeout)
         try:
-            with _hearing_of_the_end(self.lifecycle.refuse):
+            with _hearing_of_the_end(self._end):
                 yield
         finally:
             await self.lifecycle.close(MUTATIONS_SECONDS)
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            self.sampler.close()
             self.engine.close()
+
+    def _end(self) -> None:
+        """The process is told to end: nothing new begins, and streams end."""
+        self.lifecycle.refuse()
+        self.sampler.end()
 
 
 @contextmanager
