@@ -21,7 +21,6 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Literal
 
-from .engine import Engine
 from .errors import ContainerNotRunning, OrchestratorError
 from .history import Fold, Point, Series, Span
 from .interest import EVERYTHING, HOT, Interest
@@ -87,11 +86,18 @@ class _Latest:
 class Sampler:
     """`run` takes the samples that are due; without it, each is taken when it is asked for."""
 
-    def __init__(self, engine: Engine, inventory: Inventory, settings: Settings) -> None:
-        self.counts = SamplerCounts()
-        self._interest = Interest(settings.stats_cpu_percent / 100)
+    def __init__(
+        self,
+        sources: Sources,
+        inventory: Inventory,
+        interest: Interest,
+        counts: SamplerCounts,
+        settings: Settings,
+    ) -> None:
+        self.counts = counts
+        self._sources = sources
         self._inventory = inventory
-        self._sources = Sources(engine, settings, self._interest, self.counts)
+        self._interest = interest
         self._fine = Span(settings.stats_history, HOT)
         self._coarse = Span(settings.stats_long_history, LONG_STEP)
         self._latest: dict[str, _Latest] = {}
@@ -327,7 +333,7 @@ class Sampler:
             container.started_at, time.monotonic(), sample, since
         )
         self._series_of(container).add(
-            sample.at,
+            round(sample.at, 6),  # as it is shown, so that `since` leaves out what was seen
             since.interval,
             (
                 since.cpu_percent,

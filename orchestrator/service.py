@@ -11,12 +11,15 @@ from types import FrameType
 
 from .engine import Engine
 from .idempotency import IdempotentCreates
+from .interest import Interest
 from .inventory import Inventory
 from .lifecycle import Lifecycle
 from .networks import Networks
 from .ports import PortAllocator
 from .sampler import Sampler
+from .sampler_counts import SamplerCounts
 from .settings import Settings
+from .sources import Sources
 from .system import HostMonitor, HostPorts
 from .watcher import Watcher
 
@@ -49,6 +52,8 @@ class Service:
         lifecycle = Lifecycle(
             engine, inventory, ports, host_ports, networks, watcher.refresh, settings
         )
+        interest, counts = Interest(settings.stats_cpu_percent / 100), SamplerCounts()
+        sources = Sources(engine, settings, interest, counts)
         return cls(
             settings=settings,
             engine=engine,
@@ -57,7 +62,7 @@ class Service:
             watcher=watcher,
             lifecycle=lifecycle,
             creates=IdempotentCreates(engine, inventory, watcher.refresh, lifecycle.create),
-            sampler=Sampler(engine, inventory, settings),
+            sampler=Sampler(sources, inventory, interest, counts, settings),
             host=HostMonitor(),
         )
 
