@@ -165,7 +165,8 @@ class CgroupReader:
                 with suppress(OSError):  # a controller that is off: not known
                     group.open(name, base / place / file)
         with suppress(OSError):
-            if container.pid and self._has_network_of_its_own(container):
+            # What goes over the host's own network is not the container's alone.
+            if container.pid and "host" not in container.networks:
                 group.open("network", self._proc / str(container.pid) / "net/dev")
         complete = "cpu" in group.files and (
             "network" in group.files or not _ought_to_have_network(container)
@@ -204,20 +205,6 @@ class CgroupReader:
         except OSError:
             return not _ought_to_have_network(container)
         return container.full_id.encode() in groups
-
-    def _has_network_of_its_own(self, container: Container) -> bool:
-        """False where it shares the host's, whose traffic is not the container's, as far as that
-        can be known: by name, or by its namespace where that may be looked at.
-        """
-        if "host" in container.networks:
-            return False
-        try:
-            theirs, ours = (
-                (self._proc / pid / "ns/net").stat() for pid in (str(container.pid), "1")
-            )
-        except OSError:
-            return True
-        return (theirs.st_dev, theirs.st_ino) != (ours.st_dev, ours.st_ino)
 
 
 @dataclass

@@ -70,6 +70,7 @@ class Container(Model):
     held_ports: dict[int, str] = Field(default={}, exclude=True)  # port -> container port, live
     own_ports: dict[int, str] = Field(default={}, exclude=True)  # the same, whenever it runs
     networks: tuple[str, ...] = Field(default=(), exclude=True)  # by name
+    network_of: str | None = Field(default=None, exclude=True)  # the container whose it shares
     pid: int | None = Field(default=None, exclude=True)  # of its first process, on the host
 
     @property

@@ -255,7 +255,8 @@ class Sampler:
         rest: list[Container] = []
         for first in range(0, len(containers), SLICE):
             some = containers[first : first + SLICE]
-            for container, sample in zip(some, await self._sources.read(some), strict=True):
+            samples = await self._sources.read([self._with_network(each) for each in some])
+            for container, sample in zip(some, samples, strict=True):
                 if sample is None:
                     rest.append(container)
                 else:
@@ -301,12 +302,23 @@ class Sampler:
             log.debug("No sample of %s: %s", full_id[:12], error)
 
     async def _sample(self, container: Container) -> bool:
-        (sample,) = await self._sources.read([container])
+        (sample,) = await self._sources.read([self._with_network(container)])
         if sample is None:
             sample = await self._sources.ask(container)
         if sample is not None:
             self._record(container, sample)
         return sample is not None
+
+    def _with_network(self, container: Container) -> Container:
+        """The container on the networks of the one whose network it shares, if it does."""
+        other: Container | None = container
+        for _ in range(10):  # that one may share another's, but not for ever
+            if other is None or other.network_of is None:
+                break
+            other = self._inventory.peek(other.network_of)
+        if other is None or other is container:
+            return container
+        return container.model_copy(update={"networks": other.networks})
 
     # Memory
 

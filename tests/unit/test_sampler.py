@@ -29,6 +29,7 @@ class Samples:
 
     def __init__(self) -> None:
         self.read_ones: list[str] = []
+        self.containers: list[Container] = []
         self.asked: list[str] = []
         self.kept: list[set[str]] = []
         self.by_engine: set[str] = set()
@@ -50,6 +51,7 @@ class Samples:
 
     async def read(self, containers: Sequence[Container]) -> list[Sample | None]:
         self.read_ones += [each.name for each in containers]
+        self.containers += containers
         await asyncio.sleep(0)
         absent = self.by_engine | self.ended
         return [None if each.name in absent else self.sample() for each in containers]
@@ -192,6 +194,22 @@ async def test_a_run_is_not_compared_with_the_one_before(it: Setting) -> None:
     found = await it.sampler.stats(again)
     assert found.cpu_percent == pytest.approx(50, abs=1)
     assert found.interval_s == pytest.approx(module.SHORTEST_INTERVAL, abs=0.05)
+
+
+async def test_a_container_on_anothers_network_is_read_as_on_that(it: Setting) -> None:
+    host = container("c3" * 32, name="host", networks=("host",))
+    one = container("d4" * 32, name="one", network_of=host.full_id)
+    two = container("e5" * 32, name="two", network_of=one.full_id)
+    ring = container("f6" * 32, name="ring", network_of="f6" * 32)
+    orphan = container("07" * 32, name="orphan", network_of="99" * 32)
+    for each in (host, one, two, ring, orphan):
+        it.inventory.put(each)
+    await it.sampler.run_once()
+    read = {each.name: each.networks for each in it.samples.containers}
+    assert read == {
+        "web": (), "db": (), "ring": (), "orphan": (),
+        "host": ("host",), "one": ("host",), "two": ("host",),
+    }  # fmt: skip
 
 
 # All
