@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import docker
@@ -21,7 +22,7 @@ from .support import BUSY, SLEEP, assert_problem, at_once, fetch, port_of, wait_
 pytestmark = pytest.mark.engine
 
 T = TypeVar("T")
-Ask = Callable[..., dict[str, Any]]
+Ask = Callable[..., list[dict[str, Any]]]
 
 MIB = 1024 * 1024
 FIELDS = {
@@ -55,18 +56,20 @@ def without_files(
     service.client.close()
 
 
-@pytest.fixture(params=["files", "engine"])
-def ask(request: pytest.FixtureRequest, service: Service) -> Ask:
-    """Asks for a container's statistics, by one source and the other."""
-    wanted: Service = service
-    if request.param == "engine":
-        wanted = request.getfixturevalue("without_files")
+@pytest.fixture
+def ask(service: Service, without_files: Service) -> Ask:
+    """Asks for a container's statistics, at the same time by one source and by the other."""
 
-    def ask(container: dict[str, Any], **query: Any) -> dict[str, Any]:
+    def ask_one(asked: Service, container: dict[str, Any], query: dict[str, Any]) -> dict[str, Any]:
         # The other service hears of a container from the engine, as of somebody else's.
-        wait_for_state(wanted, container, "running")
-        found = stats(wanted, container, **query)
-        assert found["source"].startswith("cgroup-v" if request.param == "files" else "engine")
+        wait_for_state(asked, container, "running")
+        return stats(asked, container, **query)
+
+    def ask(container: dict[str, Any], **query: Any) -> list[dict[str, Any]]:
+        services = (service, without_files)
+        found = at_once([partial(ask_one, each, container, query) for each in services])
+        sources = [each["source"].rstrip("12") for each in found]
+        assert sources == ["cgroup-v", "engine"]
         return found
 
     return ask
@@ -91,28 +94,28 @@ def test_the_answer_has_every_field_and_its_texts_agree_with_its_numbers(
 ) -> None:
     container = service.created(memory="256m")
     fetch(port_of(container))
-    found = ask(container)
-    assert found.keys() == FIELDS
-    assert found["container_id"] == container["id"]
-    assert found["name"] == container["name"]
-    assert found["memory_limit_bytes"] == 256 * MIB
-    assert found["memory_limit"] == "256.00 MB"
-    for name in ("memory_usage", "memory_limit", "network_rx", "network_tx"):
-        assert found[name] == as_text(found[f"{name}_bytes"])
-        assert re.fullmatch(r"\d+\.\d\d MB", found[name])
-    percent = 100 * found["memory_usage_bytes"] / found["memory_limit_bytes"]
-    assert found["memory_percent"] == pytest.approx(percent, abs=0.01)
-    assert found["cpu_percent_of_host"] == pytest.approx(
-        found["cpu_percent"] / psutil.cpu_count(), abs=0.1
-    )
-    assert found["cpu_percent_of_limit"] is None
-    assert 5 * MIB < found["memory_usage_bytes"] < 256 * MIB
-    assert found["pids"] >= 1
-    assert found["networks"] is None
-    assert abs(found["timestamp"] - time.time()) < 30
-    assert found["sampled_at"].endswith("Z")
-    assert found["interval_s"] > 0
-    assert 0 <= found["age_s"] < 10
+    for found in ask(container):
+        assert found.keys() == FIELDS
+        assert found["container_id"] == container["id"]
+        assert found["name"] == container["name"]
+        assert found["memory_limit_bytes"] == 256 * MIB
+        assert found["memory_limit"] == "256.00 MB"
+        for name in ("memory_usage", "memory_limit", "network_rx", "network_tx"):
+            assert found[name] == as_text(found[f"{name}_bytes"])
+            assert re.fullmatch(r"\d+\.\d\d MB", found[name])
+        percent = 100 * found["memory_usage_bytes"] / found["memory_limit_bytes"]
+        assert found["memory_percent"] == pytest.approx(percent, abs=0.01)
+        assert found["cpu_percent_of_host"] == pytest.approx(
+            found["cpu_percent"] / psutil.cpu_count(), abs=0.1
+        )
+        assert found["cpu_percent_of_limit"] is None
+        assert 5 * MIB < found["memory_usage_bytes"] < 256 * MIB
+        assert found["pids"] >= 1
+        assert found["networks"] is None
+        assert abs(found["timestamp"] - time.time()) < 30
+        assert found["sampled_at"].endswith("Z")
+        assert found["interval_s"] > 0
+        assert 0 <= found["age_s"] < 10
 
 
 # CPU
@@ -141,28 +144,29 @@ def test_a_busy_core_is_seen_on_the_first_call(
     service: Service, ask: Ask, docker_client: docker.DockerClient
 ) -> None:
     container = service.created(command=BUSY)
-    found, share = share_of_a_core(docker_client, container, lambda: ask(container))
-    assert 10 < found["cpu_percent"] < 140
-    assert found["cpu_percent"] == pytest.approx(share, abs=40)
+    answers, share = share_of_a_core(docker_client, container, lambda: ask(container))
+    for found in answers:
+        assert 10 < found["cpu_percent"] < 140
+        assert found["cpu_percent"] == pytest.approx(share, abs=40)
 
 
 def test_a_limited_core_is_seen_as_limited(service: Service, ask: Ask) -> None:
     container = service.created(command=BUSY, cpus=0.3)
     ask(container)
     time.sleep(2)  # the limit holds over periods of 100 ms
-    found = ask(container)
-    assert 5 < found["cpu_percent"] < 60
-    of_limit = found["cpu_percent"] / 0.3
-    assert found["cpu_percent_of_limit"] == pytest.approx(of_limit, abs=0.1)
-    assert found["cpu_periods"] >= found["cpu_throttled_periods"] > 0
-    assert found["cpu_throttled_s"] > 0
+    for found in ask(container):
+        assert 5 < found["cpu_percent"] < 60
+        of_limit = found["cpu_percent"] / 0.3
+        assert found["cpu_percent_of_limit"] == pytest.approx(of_limit, abs=0.1)
+        assert found["cpu_periods"] >= found["cpu_throttled_periods"] > 0
+        assert found["cpu_throttled_s"] > 0
 
 
 def test_an_idle_container_is_idle(service: Service, ask: Ask) -> None:
     container = service.created(command=SLEEP)
-    found = ask(container)
-    assert 0 <= found["cpu_percent"] < 10
-    assert found["cpu_throttled_periods"] == 0
+    for found in ask(container):
+        assert 0 <= found["cpu_percent"] < 10
+        assert found["cpu_throttled_periods"] == 0
 
 
 def test_questions_at_the_same_time_get_the_same_answer(
@@ -172,9 +176,10 @@ def test_questions_at_the_same_time_get_the_same_answer(
     answers, share = share_of_a_core(
         docker_client, container, lambda: at_once([lambda: ask(container)] * 10)
     )
-    assert len({answer["timestamp"] for answer in answers}) <= 3
-    for answer in answers:
-        assert answer["cpu_percent"] == pytest.approx(share, abs=40)
+    for of_one_source in zip(*answers, strict=True):
+        assert len({answer["timestamp"] for answer in of_one_source}) <= 3
+        for answer in of_one_source:
+            assert answer["cpu_percent"] == pytest.approx(share, abs=40)
 
 
 # Memory
@@ -187,10 +192,10 @@ def test_the_page_cache_is_no_usage(
     wait_for_output(docker_client, container["id"], "cached")
     raw = docker_client.api.stats(container["id"], stream=False)["memory_stats"]
     assert raw["usage"] > 90 * MIB, "the file is in the page cache"
-    found = ask(container)
-    assert found["memory_usage_bytes"] < 50 * MIB
-    assert found["memory_cache_bytes"] > 50 * MIB
-    assert found["block_write_bytes"] is None or found["block_write_bytes"] >= 0
+    for found in ask(container):
+        assert found["memory_usage_bytes"] < 50 * MIB
+        assert found["memory_cache_bytes"] > 50 * MIB
+        assert found["block_write_bytes"] is None or found["block_write_bytes"] >= 0
 
 
 def test_memory_of_a_program_is_usage(
@@ -199,17 +204,17 @@ def test_memory_of_a_program_is_usage(
     command = ["python3", "-c", f"{HOLD_100_MIB}; time.sleep(300)"]
     container = service.created(command=command, memory="512m")
     wait_for_output(docker_client, container["id"], "held")
-    found = ask(container)
-    assert 95 * MIB < found["memory_usage_bytes"] < 160 * MIB
-    assert 18 < found["memory_percent"] < 32
+    for found in ask(container):
+        assert 95 * MIB < found["memory_usage_bytes"] < 160 * MIB
+        assert 18 < found["memory_percent"] < 32
 
 
 def test_without_a_memory_limit_the_limit_is_the_hosts_memory(
     run_outside: Callable[..., Any], ask: Ask
 ) -> None:
-    found = ask({"id": run_outside(command=SLEEP).id[:12]})
-    assert found["memory_limit_bytes"] == psutil.virtual_memory().total
-    assert found["memory_percent"] < 5
+    for found in ask({"id": run_outside(command=SLEEP).id[:12]}):
+        assert found["memory_limit_bytes"] == psutil.virtual_memory().total
+        assert found["memory_percent"] < 5
 
 
 def test_a_limit_that_is_changed_is_seen(
@@ -217,7 +222,9 @@ def test_a_limit_that_is_changed_is_seen(
 ) -> None:
     container = service.created(command=SLEEP, memory="64m")
     docker_client.api.update_container(container["id"], mem_limit="128m", memswap_limit=-1)
-    wait_until(lambda: ask(container)["memory_limit_bytes"] == 128 * MIB, 10)
+    wait_until(
+        lambda: all(found["memory_limit_bytes"] == 128 * MIB for found in ask(container)), 10
+    )
 
 
 def test_processes_that_the_kernel_killed_for_memory_are_counted(
@@ -239,7 +246,7 @@ def test_threads_are_counted(
     )
     container = service.created(command=["python3", "-c", program])
     wait_for_output(docker_client, container["id"], "started")
-    assert ask(container)["pids"] == 7
+    assert [found["pids"] for found in ask(container)] == [7, 7]
 
 
 # Network
@@ -255,12 +262,12 @@ def test_traffic_is_counted(service: Service, ask: Ask) -> None:
             len(client.get(f"http://127.0.0.1:{port}/openapi.json").content) for _ in range(50)
         )
     assert sent > 10_000
-    wait_until(
-        lambda: ask(container)["network_tx_bytes"] >= before["network_tx_bytes"] + sent,
-        10,
-    )
-    after = ask(container)
-    assert after["network_rx_bytes"] > before["network_rx_bytes"]
+
+    def grown(name: str) -> list[int]:
+        return [now[name] - then[name] for now, then in zip(ask(container), before, strict=True)]
+
+    wait_until(lambda: all(more >= sent for more in grown("network_tx_bytes")), 10)
+    assert all(more > 0 for more in grown("network_rx_bytes"))
 
 
 def test_each_interface_is_told_when_asked_for(
@@ -271,13 +278,16 @@ def test_each_interface_is_told_when_asked_for(
     network = docker_client.networks.create(f"test-{container['id']}")
     try:
         network.connect(container["id"])
-        wait_until(lambda: len(ask(container, interfaces=True)["networks"]) == 2, 10)
-        found = ask(container, interfaces=True)
-        assert found["networks"].keys() == {"eth0", "eth1"}
-        for counter in ("rx_bytes", "tx_bytes"):
-            total = sum(each[counter] for each in found["networks"].values())
-            assert found[f"network_{counter}"] == total > 0
-        assert found["networks"]["eth0"]["rx_packets"] > 0
+        wait_until(
+            lambda: all(len(found["networks"]) == 2 for found in ask(container, interfaces=True)),
+            10,
+        )
+        for found in ask(container, interfaces=True):
+            assert found["networks"].keys() == {"eth0", "eth1"}
+            for counter in ("rx_bytes", "tx_bytes"):
+                total = sum(each[counter] for each in found["networks"].values())
+                assert found[f"network_{counter}"] == total > 0
+            assert found["networks"]["eth0"]["rx_packets"] > 0
     finally:
         network.disconnect(container["id"], force=True)
         network.remove()
@@ -287,10 +297,11 @@ def test_each_interface_is_told_when_asked_for(
 def test_without_a_network_of_its_own_a_container_has_no_traffic(
     run_outside: Callable[..., Any], ask: Ask, mode: str
 ) -> None:
-    found = ask({"id": run_outside(command=SLEEP, network_mode=mode).id[:12]}, interfaces=True)
-    assert (found["network_rx"], found["network_tx_bytes"], found["networks"]) == (None,) * 3
-    assert found["memory_usage_bytes"] > 0
-    assert found["cpu_percent"] is not None
+    container = {"id": run_outside(command=SLEEP, network_mode=mode).id[:12]}
+    for found in ask(container, interfaces=True):
+        assert (found["network_rx"], found["network_tx_bytes"], found["networks"]) == (None,) * 3
+        assert found["memory_usage_bytes"] > 0
+        assert found["cpu_percent"] is not None
 
 
 @pytest.mark.parametrize("mode", ["bridge", "host"])
@@ -299,8 +310,9 @@ def test_a_network_that_is_shared_counts_as_that_of_the_other(
 ) -> None:
     first = run_outside(command=SLEEP, network_mode=mode)
     second = run_outside(command=SLEEP, network_mode=f"container:{first.id}")
-    one, two = (ask({"id": each.id[:12]}, interfaces=True) for each in (first, second))
-    assert (one["networks"] is None) == (two["networks"] is None) == (mode == "host")
+    for each in (first, second):
+        for found in ask({"id": each.id[:12]}, interfaces=True):
+            assert (found["networks"] is None) == (mode == "host")
 
 
 # The course of a container's life
@@ -313,8 +325,9 @@ def test_statistics_go_on_after_a_restart(
     ask(container)
     path = f"/containers/{container['id']}/restart?timeout=0"
     assert service.client.post(path).status_code == 200
-    found, share = share_of_a_core(docker_client, container, lambda: ask(container))
-    assert found["cpu_percent"] == pytest.approx(share, abs=40)
+    answers, share = share_of_a_core(docker_client, container, lambda: ask(container))
+    for found in answers:
+        assert found["cpu_percent"] == pytest.approx(share, abs=40)
 
 
 def test_a_paused_container_uses_no_cpu(
