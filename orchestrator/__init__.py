@@ -16,7 +16,8 @@
     pools        threads for calls that block, with deadlines
     engine       the only module that talks to Docker
     inventory    what the engine holds, in memory
-    system       the host: its load, its listening sockets
+    system       the host's load
+    host_ports   the host's ports that processes listen on
     request_ids  an id for each request, in answers and log lines
     watcher      list + watch: inventory and ports equal to the engine
     images       images to clone from, pulled when they are missing

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from .engine import Engine
+from .host_ports import HostPorts
 from .idempotency import IdempotentCreates
 from .inventory import Inventory
 from .lifecycle import Lifecycle
@@ -17,7 +18,7 @@ from .networks import Networks
 from .ports import PortAllocator
 from .sampler import Sampler
 from .settings import Settings
-from .system import HostMonitor, HostPorts
+from .system import HostMonitor
 from .watcher import Watcher
 
 # Seconds that a shutdown waits for mutations whose caller has gone.
