@@ -16,7 +16,9 @@
     pools        threads for calls that block, with deadlines
     engine       the only module that talks to Docker
     inventory    what the engine holds, in memory
-    system       the host's load
+    history      a bounded series of figures; pure
+    host_files   what the host uses, in the kernel's files, and whose figures those are
+    system       the host's statistics: the last sample, and a history
     host_ports   the host's ports that processes listen on
     request_ids  an id for each request, in answers and log lines
     watcher      list + watch: inventory and ports equal to the engine

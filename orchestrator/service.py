@@ -59,7 +59,7 @@ class Service:
             lifecycle=lifecycle,
             creates=IdempotentCreates(engine, inventory, watcher.refresh, lifecycle.create),
             sampler=Sampler(engine),
-            host=HostMonitor(),
+            host=HostMonitor(settings),
         )
 
     @asynccontextmanager
