@@ -156,7 +156,7 @@ class HostFiles:
         )
 
     def read(self) -> Reading:
-        at, clock = time.time(), time.monotonic()
+        at, clock = _now(), time.monotonic()
         cpu, cpus = parse_cpu(self._text("stat"))
         return Reading(
             at=at,
@@ -220,7 +220,7 @@ class HostFiles:
 def read_with_psutil() -> Reading:
     """The same where there is no /proc, and no containers that share a kernel with the host."""
     times, memory = psutil.cpu_times(), psutil.virtual_memory()
-    now, interfaces = time.time(), psutil.net_io_counters(pernic=True)
+    now, interfaces = _now(), psutil.net_io_counters(pernic=True)
     # Where there are such times, guests' are part of user time, and nobody is busy who waits.
     guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
     waiting = times.idle + getattr(times, "iowait", 0.0)
@@ -319,6 +319,11 @@ def _link(name: str) -> str | None:
         return str((OWN_PROC / name).readlink())
     except OSError:
         return None
+
+
+def _now() -> float:
+    """In whole microseconds, as answers tell it: what is later than the last one told is new."""
+    return round(time.time(), 6)
 
 
 def _disk() -> Disk:

@@ -113,8 +113,7 @@ class HostMonitor:
             rates.network_rx,
             rates.network_tx,
         )
-        # In whole microseconds, as answers tell it: "since" the last one told is then exactly that.
-        self._series.add(round(reading.at, 6), rates.interval, values)
+        self._series.add(reading.at, rates.interval, values)
         return self._last
 
 

@@ -115,7 +115,7 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[Reading]:
         taken.append(
             replace(
                 FIRST,
-                at=time.time(),
+                at=round(time.time(), 6),
                 clock=time.monotonic(),
                 cpu=CpuTimes(1000 + spent / 2, 5000 + spent),
             )
