@@ -8,8 +8,8 @@ memory.
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
 from importlib import resources
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from fastapi import Body, Depends, FastAPI, Header, Path, Query, Request, Respon
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
@@ -27,6 +28,7 @@ from orchestrator import __version__, errors, examples, problems, request_ids
 from orchestrator.create_request import CreateRequest
 from orchestrator.models import (
     Alive,
+    AllStats,
     Container,
     ContainerFilter,
     ContainerStats,
@@ -41,8 +43,11 @@ from orchestrator.models import (
     Problem,
     Ready,
     RemovedContainer,
+    StatsHistory,
     SystemStats,
 )
+from orchestrator.sampler import End
+from orchestrator.selection import StatsSelection, StreamSelection
 from orchestrator.service import Service
 from orchestrator.settings import BadSettings, Settings, load_settings
 
@@ -128,6 +133,27 @@ Grace = Annotated[
         alias="timeout", ge=0, le=300, description="Seconds to end by itself before it is killed."
     ),
 ]
+
+Interfaces = Annotated[
+    bool, Query(description="Whether to say what each network interface has carried, too.")
+]
+Every = Annotated[int, Query(ge=1, le=3600, description="Seconds from one event to the next.")]
+
+
+def get_running_container(service: ListedService, key: ContainerKey) -> Container:
+    """For streams, which cannot answer with a problem any more once they have begun."""
+    container = service.inventory.get(key)
+    service.sampler.require_running(container)
+    return container
+
+
+RunningContainer = Annotated[Container, Depends(get_running_container)]
+STREAM = "Server-sent events, with a comment now and then while there is nothing to say."
+
+
+def end_of_stream(reason: End) -> Any:
+    return ServerSentEvent(event="end", data={"reason": reason})
+
 
 ENGINE = (errors.EngineUnavailable, errors.EngineFailed, errors.EngineTimeout)
 ONE = (errors.ContainerNotFound, errors.AmbiguousId, errors.InvalidRequest)
@@ -366,6 +392,48 @@ def add_container_routes(app: FastAPI) -> None:
         return await service.lifecycle.remove(key, grace, force=force)
 
 
+def add_all_statistics_routes(app: FastAPI) -> None:
+    """Those about all containers: their paths must be known before `/containers/{id}`."""
+
+    @app.get(
+        "/containers/stats",
+        tags=["statistics"],
+        summary="What all running containers use",
+        response_description="The figures.",
+        responses=problems.openapi_responses((errors.InvalidRequest, errors.EngineUnavailable)),
+    )
+    async def all_stats(
+        service: ListedService, wanted: Annotated[StatsSelection, Query()]
+    ) -> AllStats:
+        """The figures of all in one answer, with totals, from memory; `top=10` shows the ten that
+        use most of what they are sorted by.
+        """
+        found = await service.sampler.all(wanted.of(service.inventory.all()))
+        return wanted.answer(found)
+
+    @app.get(
+        "/containers/stats/stream",
+        tags=["statistics"],
+        summary="What all running containers use, every second",
+        response_class=EventSourceResponse,
+        response_description=STREAM,
+        responses=problems.openapi_responses((errors.InvalidRequest, errors.EngineUnavailable)),
+    )
+    async def all_stats_stream(
+        service: ListedService, wanted: Annotated[StreamSelection, Query()]
+    ) -> AsyncIterable[AllStats]:
+        """Server-sent events, one every `every` seconds, each an answer of `GET
+        /containers/stats`. A reader that is slow misses some. The last one is called `end`.
+        """
+        follow = service.sampler.follow_all(
+            lambda: wanted.of(service.inventory.all()), wanted.every
+        )
+        async with aclosing(follow):
+            async for found in follow:
+                yield wanted.answer(found)
+        yield end_of_stream("shutting-down")
+
+
 def add_statistics_routes(app: FastAPI) -> None:
     @app.get(
         "/containers/{id}/stats",
@@ -374,9 +442,55 @@ def add_statistics_routes(app: FastAPI) -> None:
         response_description="The figures.",
         responses=problems.openapi_responses((*ONE, errors.ContainerNotRunning, *ENGINE)),
     )
-    async def stats(service: ListedService, key: ContainerKey) -> ContainerStats:
-        """CPU, memory without the page cache, network, block I/O, processes."""
-        return await service.sampler.stats(service.inventory.get(key))
+    async def stats(
+        service: ListedService, key: ContainerKey, interfaces: Interfaces = False
+    ) -> ContainerStats:
+        """CPU, memory without the page cache, network, block I/O, processes; from memory, at most
+        a second or two old (`age_s`).
+        """
+        return await service.sampler.stats(service.inventory.get(key), interfaces=interfaces)
+
+    @app.get(
+        "/containers/{id}/stats/history",
+        tags=["statistics"],
+        summary="What a container has used",
+        response_description="The points, the oldest first.",
+        responses=problems.openapi_responses((*ONE, errors.EngineUnavailable)),
+    )
+    async def stats_history(
+        service: ListedService, key: ContainerKey, window: Annotated[HistoryWindow, Query()]
+    ) -> StatsHistory:
+        """Each sample of the last ten minutes, and before that a point for every ten seconds of an
+        hour; also of a container that has stopped meanwhile.
+        """
+        container = service.inventory.get(key)
+        return StatsHistory(
+            container_id=container.id,
+            name=container.name,
+            step_s=window.step,
+            points=service.sampler.history(container, window.since_seconds, window.step),
+        )
+
+    @app.get(
+        "/containers/{id}/stats/stream",
+        tags=["statistics"],
+        summary="What a container uses, every second",
+        response_class=EventSourceResponse,
+        response_description=STREAM,
+        responses=problems.openapi_responses((*ONE, errors.ContainerNotRunning, *ENGINE)),
+    )
+    async def stats_stream(
+        service: ListedService, container: RunningContainer, every: Every = 1
+    ) -> AsyncIterable[ContainerStats]:
+        """Server-sent events, one every `every` seconds, each an answer of `GET
+        /containers/{id}/stats`. A reader that is slow misses some. The last one is called `end`,
+        and says why: `removed`, `stopped`, `shutting-down`.
+        """
+        follow = service.sampler.follow(container.full_id, every)
+        async with aclosing(follow):
+            async for figures in follow:
+                yield figures
+        yield end_of_stream(service.sampler.ended(container.full_id))
 
     @app.get(
         "/system/stats",
@@ -407,7 +521,7 @@ def add_statistics_routes(app: FastAPI) -> None:
         """Points of the last minutes as they were sampled, and thinned ones of the time before, as
         long as the settings say. Sampled once a second while somebody asks, rarer else.
         """
-        points = service.host.history(time.time(), window.since_timestamp, window.step)
+        points = service.host.history(time.time(), window.since_seconds, window.step)
         return HostHistory(step_s=window.step, points=points)
 
 
@@ -550,6 +664,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for kind in (errors.OrchestratorError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer_problem)
     add_service_routes(app)
+    add_all_statistics_routes(app)
     add_container_routes(app)
     add_statistics_routes(app)
     add_port_routes(app, chosen.port_range.first)

@@ -12,7 +12,10 @@
     port_record  what is known about one port
     ports        which container has which port; pure, no I/O
     payloads     the engine's JSON, both ways; pure
-    stats        the engine's statistics; pure
+    stats        two samples of a container's counters become figures; pure
+    history      figures over time, in bounded memory; pure
+    interest     what is asked for how often, and is therefore sampled how often; pure
+    selection    many containers' figures in one answer; pure
     pools        threads for calls that block, with deadlines
     engine       the only module that talks to Docker
     inventory    what the engine holds, in memory
@@ -21,6 +24,7 @@
     system       the host's statistics: the last sample, and a history
     host_ports   the host's ports that processes listen on
     request_ids  an id for each request, in answers and log lines
+    cgroups      samples from the kernel's files
     watcher      list + watch: inventory and ports equal to the engine
     images       images to clone from, pulled when they are missing
     rebuild      a container's inspection as a create of the same once more; pure
@@ -32,7 +36,9 @@
     networks     on which network a container goes, more than one when they are many
     lifecycle    create, start, stop, restart, remove
     idempotency  creates that happen once for a key
-    sampler      statistics for all who ask
+    sources      samples from the kernel's files or from the engine, and what they cost
+    sampler_counts  what the sampler counts about itself
+    sampler      statistics for all who ask, their history, streams
     service      how these are put together
 
 Invariants: the engine is the only truth, and all memory can be rebuilt from it. All state belongs

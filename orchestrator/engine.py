@@ -44,7 +44,7 @@ _POOLS = {
     "stops": 32,
     "pulls": 4,
     "reads": 4,
-    "statistics": 8,
+    "statistics": 16,
     "pings": 2,
     "connections": 2,
 }
@@ -335,12 +335,18 @@ class Engine:
 
         await self._call("mutations", reconnect)
 
-    async def stats(self, container_id: str) -> dict[str, Any]:
-        """One sample; an empty `cpu_stats` or nothing at all when the container does not run."""
+    async def stats(self, container_id: str) -> tuple[dict[str, Any], float]:
+        """One sample, and the seconds of CPU time that the call has cost this process; an empty
+        `cpu_stats` or nothing at all when the container does not run.
+        """
         client = self._connected()
-        return await self._call(
-            "statistics", lambda: client.stats(container_id, stream=False, one_shot=True)
-        )
+
+        def stats() -> tuple[dict[str, Any], float]:
+            began = time.thread_time()
+            answer = client.stats(container_id, stream=False, one_shot=True)
+            return answer, time.thread_time() - began
+
+        return await self._call("statistics", stats)
 
     async def events(self) -> AsyncGenerator[str, None]:
         """The id of a container whenever something happens to it, from the call of `anext` on.

@@ -2,8 +2,8 @@
 
 A point is a moment and some figures of it, each of which knows how several are folded into one:
 what is a rate is averaged over time, of a peak the highest counts, of a level the last. Points are
-kept as 32-bit floats (seven digits), in rings whose memory is bounded from the start: a moment takes
-8 bytes, each figure 4, and nothing is ever kept longer than it is said to be.
+kept as 32-bit floats (seven digits), in rings that are bounded from the start: a moment takes 8
+bytes, each figure 4, and nothing is shown for longer than it is said to be.
 """
 
 import math
@@ -157,9 +157,7 @@ def _fold(points: Sequence[Point], folds: Sequence[Fold]) -> Point:
     return Point(points[-1].at, interval or None, values)
 
 
-def _fold_column(
-    values: Sequence[tuple[float | None, float | None]], fold: Fold
-) -> float | None:
+def _fold_column(values: Sequence[tuple[float | None, float | None]], fold: Fold) -> float | None:
     known = [(value, interval) for value, interval in values if value is not None]
     if not known:
         return None

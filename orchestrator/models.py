@@ -71,6 +71,8 @@ class Container(Model):
     held_ports: dict[int, str] = Field(default={}, exclude=True)  # port -> container port, live
     own_ports: dict[int, str] = Field(default={}, exclude=True)  # the same, whenever it runs
     networks: tuple[str, ...] = Field(default=(), exclude=True)  # by name
+    network_of: str | None = Field(default=None, exclude=True)  # the container whose it shares
+    pid: int | None = Field(default=None, exclude=True)  # of its first process, on the host
 
     @property
     def runs(self) -> bool:
@@ -114,28 +116,6 @@ class ContainerFilter(BaseModel):
 def _has_label(container: Container, wanted: str) -> bool:
     name, equals, value = wanted.partition("=")
     return name in container.labels and (not equals or container.labels[name] == value)
-
-
-class HistoryWindow(BaseModel):
-    """Which part of a history to answer with."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    since: datetime | None = Field(
-        None,
-        description="Only what is later: a time of RFC 3339 (UTC unless it says otherwise), or"
-        " seconds since 1970.",
-    )
-    step: float | None = Field(
-        None, ge=1, le=3600, description="Folds the points of so many seconds each into one."
-    )
-
-    @property
-    def since_timestamp(self) -> float | None:
-        """Seconds since 1970."""
-        if self.since is None:
-            return None
-        return (self.since if self.since.tzinfo else self.since.replace(tzinfo=UTC)).timestamp()
 
 
 # Ports
@@ -278,6 +258,29 @@ class StatsPoint(Model):
     block_read_bytes_per_s: float | None
     block_write_bytes_per_s: float | None
     pids: int | None
+
+
+class HistoryWindow(BaseModel):
+    """Which part of a history to answer with, and how coarse."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    since: datetime | None = Field(
+        None,
+        description="Only later points: RFC 3339, in UTC unless it says otherwise, or seconds"
+        " since 1970.",
+    )
+    step: float | None = Field(
+        None, ge=1, le=3600, description="Seconds that a point stands for; without: as sampled."
+    )
+
+    @property
+    def since_seconds(self) -> float | None:
+        """Seconds since 1970."""
+        if self.since is None:
+            return None
+        aware = self.since if self.since.tzinfo else self.since.replace(tzinfo=UTC)
+        return aware.timestamp()
 
 
 class StatsHistory(Model):

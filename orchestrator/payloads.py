@@ -73,6 +73,8 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
         previous_ports=_previous_ports(labels) if earlier_ids else None,
         # Not HostConfig.NetworkMode, which stays as it was when a container is moved.
         networks=tuple(payload["NetworkSettings"].get("Networks") or ()),
+        network_of=_network_of(host),
+        pid=state.get("Pid") or None,  # 0 when it does not run
     )
 
 
@@ -184,6 +186,12 @@ def _mount(volume: str, create_id: str) -> dict[str, Any]:
 
 def words(labels: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(word for word in labels.get(name, "").split(",") if word)
+
+
+def _network_of(host: Mapping[str, Any]) -> str | None:
+    """From "container:ID", the network mode of a container that has none of its own."""
+    mode, _, other = (host.get("NetworkMode") or "").partition(":")
+    return other if mode == "container" else None
 
 
 def _previous_ports(labels: Mapping[str, str]) -> dict[str, str]:

@@ -1,79 +1,429 @@
-"""One sampler for all who ask for statistics.
+"""One sampler for all who ask for statistics, and the memory of what it has seen.
 
-A CPU figure needs two samples. The last one of each container is kept for that, so that only the
-first question about a container takes two; questions at the same time share one answer.
+Of each container that runs there is always a sample in memory, and the figures that it makes with
+the one before; who asks is answered from there. A beat a second takes the samples that are due (see
+`interest`), and who asks for one that is too old, or the first, has it taken at once, together with
+all who ask meanwhile. The figures go into a history of bounded size, which outlives a stop of the
+container, and a move, for as long as it reaches.
+
+Streams hold no queue: a reader that comes back from sending gets what is newest then.
 """
 
 import asyncio
+import logging
+import math
 import time
-from collections import OrderedDict
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from operator import itemgetter
+from typing import Literal
 
-from .engine import Engine
-from .errors import ContainerNotRunning
-from .models import Container, ContainerStats
-from .stats import Sample, follows, parse_engine_stats, summarise
+from .errors import ContainerNotRunning, OrchestratorError
+from .history import Fold, Point, Series, Span
+from .interest import EVERYTHING, HOT, Interest
+from .inventory import Inventory
+from .models import Container, ContainerStats, StatsPoint
+from .sampler_counts import SamplerCounts
+from .settings import Settings
+from .sources import Sources
+from .stats import Rates, Sample, rates, summarise
 
-# The CPU figure is the mean over an interval: at least this long, since the kernel accounts the
-# host's time in ticks of 10 ms, and at most that long, since nobody asks for history.
-SHORTEST_INTERVAL = 0.25
-LONGEST_INTERVAL = 10.0
+log = logging.getLogger(__name__)
+
+# The least time between two samples of a container, in seconds: the kernel accounts the host's CPU
+# time in ticks of 10 ms, which over this time makes an error of 5%.
+SHORTEST_INTERVAL = 0.1
+# Older than so many seconds, a sample is taken anew for whoever asks. More than a beat, so that
+# what is sampled at every beat is answered from memory.
+FRESH_SECONDS = 1.5
+# Who asks waits so long for that new sample, and is answered with the old one otherwise.
+PATIENCE_SECONDS = 0.2
+# An old one is an answer for so many seconds; after that, what is wrong is said.
+STALE_SECONDS = 30.0
+# How early a sample may be, in seconds, so that a beat that comes a little late changes nothing.
+EARLY_SECONDS = 0.1
+# Containers whose files are read in one go, so that nothing waits for long; 2 ms.
+SLICE = 32
+# How many containers the engine is asked about at once.
+ENGINE_AT_ONCE = 16
+
+# Seconds between the points of the history that are kept for longer.
+LONG_STEP = 10.0
+_COLUMNS: Mapping[str, Fold] = {
+    "cpu_percent": "mean",
+    "cpu_throttled_s_per_s": "mean",
+    "memory_usage_bytes": "last",
+    "memory_max_bytes": "max",
+    "memory_cache_bytes": "last",
+    "network_rx_bytes_per_s": "mean",
+    "network_tx_bytes_per_s": "mean",
+    "block_read_bytes_per_s": "mean",
+    "block_write_bytes_per_s": "mean",
+    "pids": "last",
+}
+_WHOLE = frozenset(("memory_usage_bytes", "memory_max_bytes", "memory_cache_bytes", "pids"))
+
+End = Literal["removed", "stopped", "shutting-down"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Latest:
+    """The newest sample of a container's present run."""
+
+    run: datetime | None  # when the run began
     taken: float  # by the clock of this process, which need not agree with the engine's
     sample: Sample
-    answer: ContainerStats
+    rates: Rates
+
+    @property
+    def age(self) -> float:
+        return time.monotonic() - self.taken
 
 
 class Sampler:
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._latest: OrderedDict[str, _Latest] = OrderedDict()
-        self._asking: dict[str, asyncio.Task[ContainerStats]] = {}
+    """`run` takes the samples that are due; without it, each is taken when it is asked for."""
 
-    async def stats(self, container: Container) -> ContainerStats:
-        """What a container uses now; at most `SHORTEST_INTERVAL` seconds old.
+    def __init__(
+        self,
+        sources: Sources,
+        inventory: Inventory,
+        interest: Interest,
+        counts: SamplerCounts,
+        settings: Settings,
+    ) -> None:
+        self.counts = counts
+        self._sources = sources
+        self._inventory = inventory
+        self._interest = interest
+        self._fine = Span(settings.stats_history, HOT)
+        self._coarse = Span(settings.stats_long_history, LONG_STEP)
+        self._latest: dict[str, _Latest] = {}
+        self._series: dict[str, Series] = {}
+        self._tried: dict[str, float] = {}  # when a sample was due last
+        self._refreshing: dict[str, asyncio.Task[bool]] = {}
+        self._beat = 0
+        self._bell = asyncio.Event()
+        self._ending = False
 
-        Raises ContainerNotRunning, and what the engine raises.
+    # What callers ask for
+
+    async def stats(self, container: Container, *, interfaces: bool = False) -> ContainerStats:
+        """What a container uses; each of its network interfaces too, if asked to. From memory,
+        unless what is there is too old or not enough for a CPU figure; then it takes a tenth of a
+        second, or as long as the engine does.
+
+        Raises ContainerNotRunning, ContainerNotFound once it is gone, and what the engine raises
+        when there is nothing to answer with.
         """
+        full_id, renewed = container.full_id, False
+        self._interest.asked(full_id, time.monotonic())
+        while True:
+            container = self._inventory.get(full_id)  # it may have been started again meanwhile
+            latest = self._current(container)
+            if latest is not None and (renewed or not self._is_late(latest)):
+                found = _summary(container, latest)
+                networks = latest.sample.networks
+                return found.model_copy(update={"networks": networks}) if interfaces else found
+            self.require_running(container)
+            if latest is None:
+                if not await self._renew(container):
+                    raise _not_running(container)
+            elif latest.rates.interval is None:  # the first one, which needs a second
+                await asyncio.sleep(max(0.0, SHORTEST_INTERVAL - latest.age))
+                renewed = await self._renew(container)
+            else:
+                renewed = await self._renew(container, latest)
+
+    async def all(self, containers: Iterable[Container]) -> list[ContainerStats]:
+        """What each of these uses, of those that run, in their order. From memory, but for those
+        that were not sampled for long; one that has no sample yet, because it has just been
+        started or the engine is slow, is left out.
+        """
+        self._interest.asked(EVERYTHING, time.monotonic())
+        running = [container for container in containers if container.runs]
+        late = [
+            each for each in running if (it := self._current(each)) is None or self._is_late(it)
+        ]
+        if tasks := self._ask_for(await self._read(late)):
+            await asyncio.wait(tasks, timeout=PATIENCE_SECONDS)
+        found = ((container, self._current(container)) for container in running)
+        return [_summary(container, latest) for container, latest in found if latest is not None]
+
+    def history(
+        self, container: Container, since: float | None, step: float | None
+    ) -> list[StatsPoint]:
+        """What a container has used, as far as memory goes back; nothing if it never ran since."""
+        series = self._series.get(container.full_id)
+        points = [] if series is None else series.points(time.time(), since, step)
+        return [_point(point) for point in points]
+
+    async def follow(self, full_id: str, every: int) -> AsyncGenerator[ContainerStats, None]:
+        """The figures of a container at every so many beats, until it does not run any more, or
+        the service ends.
+        """
+        sent = None
+        with self._followed(full_id):
+            while not self._ending:
+                beat = self._beat
+                container = self._inventory.peek(full_id)
+                if container is None or not container.runs:
+                    return
+                with suppress(OrchestratorError):  # no sample this time; it is tried again
+                    figures = await self.stats(container)
+                    if figures.timestamp != sent:
+                        sent = figures.timestamp
+                        yield figures
+                await self._beats(beat + every)
+
+    async def follow_all(
+        self, containers: Callable[[], Iterable[Container]], every: int
+    ) -> AsyncGenerator[list[ContainerStats], None]:
+        """The figures of what `containers` returns then, at every so many beats, until the service
+        ends.
+        """
+        with self._followed(EVERYTHING):
+            while not self._ending:
+                beat = self._beat
+                yield await self.all(containers())
+                await self._beats(beat + every)
+
+    def ended(self, full_id: str) -> End:
+        """Why a stream about a container has come to its end."""
+        if self._ending:
+            return "shutting-down"
+        return "removed" if self._inventory.peek(full_id) is None else "stopped"
+
+    def require_running(self, container: Container) -> None:
+        """Raises ContainerNotRunning."""
         if not container.runs:
             raise _not_running(container)
-        task = self._asking.get(container.full_id)
+
+    def latest(self) -> list[tuple[Container, Sample]]:
+        """The newest sample of each container that runs and has one."""
+        found = ((each, self._current(each)) for each in self._inventory.each() if each.runs)
+        return [(container, latest.sample) for container, latest in found if latest is not None]
+
+    # The beat
+
+    async def run(self) -> None:
+        """Takes the samples that are due, every second, until it is cancelled."""
+        while True:
+            began = time.monotonic()
+            try:
+                await self.run_once()
+            except Exception:
+                log.exception("A beat of the sampler failed")
+            await asyncio.sleep(max(HOT / 10, began + HOT - time.monotonic()))
+
+    async def run_once(self) -> None:
+        now = time.monotonic()
+        running = {each.full_id: each for each in self._inventory.each() if each.runs}
+        await self._forget(running)
+        due: list[tuple[float, Container]] = []
+        wanted: defaultdict[str, float] = defaultdict(float)
+        for full_id, container in running.items():
+            latest = self._current(container)
+            interval = self._interest.interval(full_id, now)
+            if latest is None or latest.rates.interval is None:
+                interval = HOT  # there is no CPU figure yet
+            wanted[latest.sample.source if latest else ""] += 1 / interval
+            taken = latest.taken if latest else -math.inf
+            late = now - max(taken, self._tried.get(full_id, -math.inf))
+            if late >= interval * self._interest.stretch - EARLY_SECONDS:
+                due.append((late / interval, container))
+        self._interest.fit(wanted)
+        self.counts.stretch = self._interest.stretch
+        due.sort(key=itemgetter(0), reverse=True)
+        self._ask_for(await self._read([container for _, container in due]))
+        self._ring()
+
+    def end(self) -> None:
+        """Ends all streams. Safe to call from a signal handler."""
+        self._ending = True
+        self._ring()
+
+    def close(self) -> None:
+        self._sources.close()
+
+    # Taking samples
+
+    async def _read(self, containers: Sequence[Container]) -> list[Container]:
+        """Takes samples from the kernel's files; returns those for which that cannot be done."""
+        rest: list[Container] = []
+        for first in range(0, len(containers), SLICE):
+            some = containers[first : first + SLICE]
+            samples = await self._sources.read([self._with_network(each) for each in some])
+            for container, sample in zip(some, samples, strict=True):
+                if sample is None:
+                    rest.append(container)
+                else:
+                    self._record(container, sample)
+        return rest
+
+    def _ask_for(self, containers: Sequence[Container]) -> set[asyncio.Task[bool]]:
+        """Begins to ask the engine for samples, the first ones first, and no more at once than is
+        good for it.
+        """
+        tasks: set[asyncio.Task[bool]] = set()
+        for container in containers:
+            if container.full_id not in self._refreshing:
+                if len(self._refreshing) >= ENGINE_AT_ONCE:
+                    break
+                self._tried[container.full_id] = time.monotonic()
+            tasks.add(self._refresh(container))
+        return tasks
+
+    async def _renew(self, container: Container, latest: _Latest | None = None) -> bool:
+        """Takes a sample; false if the container turns out not to run. Where there is one that
+        will do, this neither waits for long nor fails.
+        """
+        task = self._refresh(container)
+        if latest is None or latest.age > STALE_SECONDS:
+            return await asyncio.shield(task)
+        await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
+        return True
+
+    def _refresh(self, container: Container) -> "asyncio.Task[bool]":
+        """A sample, taken together with all who ask for one of this container meanwhile."""
+        full_id = container.full_id
+        task = self._refreshing.get(full_id)
         if task is None:
             task = asyncio.create_task(self._sample(container))
-            self._asking[container.full_id] = task
-            task.add_done_callback(lambda _: self._asking.pop(container.full_id, None))
-        return await asyncio.shield(task)
+            self._refreshing[full_id] = task
+            task.add_done_callback(lambda task: self._refreshed(full_id, task))
+        return task
 
-    async def _sample(self, container: Container) -> ContainerStats:
-        self._drop_old()
-        latest = self._latest.get(container.full_id)
-        if latest is not None and time.monotonic() - latest.taken < SHORTEST_INTERVAL:
-            return latest.answer
-        earlier = None if latest is None else latest.sample
-        taken, sample = await self._take(container)
-        if earlier is None or not follows(earlier, sample):
-            # Nothing to compare with: it was never asked about, or was restarted since.
-            earlier = sample
-            await asyncio.sleep(SHORTEST_INTERVAL)
-            taken, sample = await self._take(container)
-        answer = summarise(container, earlier if follows(earlier, sample) else None, sample)
-        self._latest.pop(container.full_id, None)
-        self._latest[container.full_id] = _Latest(taken, sample, answer)
-        return answer
+    def _refreshed(self, full_id: str, task: "asyncio.Task[bool]") -> None:
+        del self._refreshing[full_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.debug("No sample of %s: %s", full_id[:12], error)
 
-    async def _take(self, container: Container) -> tuple[float, Sample]:
-        sample = parse_engine_stats(await self._engine.stats(container.full_id))
+    async def _sample(self, container: Container) -> bool:
+        (sample,) = await self._sources.read([self._with_network(container)])
         if sample is None:
-            raise _not_running(container)
-        return time.monotonic(), sample
+            sample = await self._sources.ask(container)
+        if sample is not None:
+            self._record(container, sample)
+        return sample is not None
 
-    def _drop_old(self) -> None:
-        oldest = time.monotonic() - LONGEST_INTERVAL
-        while self._latest and next(iter(self._latest.values())).taken < oldest:
-            self._latest.popitem(last=False)
+    def _with_network(self, container: Container) -> Container:
+        """The container on the networks of the one whose network it shares, if it does."""
+        other: Container | None = container
+        for _ in range(10):  # that one may share another's, but not for ever
+            if other is None or other.network_of is None:
+                break
+            other = self._inventory.peek(other.network_of)
+        if other is None or other is container:
+            return container
+        return container.model_copy(update={"networks": other.networks})
+
+    # Memory
+
+    def _current(self, container: Container) -> _Latest | None:
+        """The newest sample of the run that a container is in."""
+        latest = self._latest.get(container.full_id)
+        if latest is None or not container.runs or latest.run != container.started_at:
+            return None
+        return latest
+
+    def _is_late(self, latest: _Latest) -> bool:
+        """Whether a sample is too old to answer with, or there is none before it."""
+        return latest.rates.interval is None or latest.age > FRESH_SECONDS * self._interest.stretch
+
+    def _record(self, container: Container, sample: Sample) -> None:
+        now = self._inventory.peek(container.full_id)
+        if now is None or now.started_at != container.started_at:
+            return  # it was taken of an earlier run
+        latest = self._current(container)
+        if latest is not None and 0 <= sample.at - latest.sample.at < SHORTEST_INTERVAL / 2:
+            return  # another one was a moment earlier
+        since = rates(None if latest is None else latest.sample, sample)
+        self._latest[container.full_id] = _Latest(
+            container.started_at, time.monotonic(), sample, since
+        )
+        self._series_of(container).add(
+            round(sample.at, 6),  # as it is shown, so that `since` leaves out what was seen
+            since.interval,
+            (
+                since.cpu_percent,
+                since.throttled,
+                sample.memory,
+                sample.memory,
+                sample.memory_cache,
+                since.network_rx,
+                since.network_tx,
+                since.block_read,
+                since.block_write,
+                sample.pids,
+            ),
+        )
+
+    def _series_of(self, container: Container) -> Series:
+        series = self._series.get(container.full_id)
+        if series is None:
+            for earlier in reversed(container.earlier_ids):  # it was moved, with its past
+                series = series or self._series.pop(earlier, None)
+            series = series or Series(_COLUMNS, self._fine, self._coarse)
+            self._series[container.full_id] = series
+        return series
+
+    async def _forget(self, running: Mapping[str, Container]) -> None:
+        """Lets go of what containers have left that do not run any more; of their history, once
+        they are gone or it is out of date.
+        """
+        ended = self._latest.keys() - running.keys()
+        for full_id in ended:
+            del self._latest[full_id]
+            self._tried.pop(full_id, None)
+        if ended:
+            await self._sources.keep(running.keys())
+        oldest = time.time() - self._coarse.seconds
+        for full_id in self._series.keys() - running.keys():
+            gone = self._inventory.peek(full_id) is None
+            out_of_date = (self._series[full_id].latest or 0) < oldest
+            if out_of_date or (gone and not self._inventory.successors(full_id)):
+                del self._series[full_id]
+
+    # Streams
+
+    @contextmanager
+    def _followed(self, key: str) -> Iterator[None]:
+        self.counts.streams += 1
+        try:
+            with self._interest.following(key):
+                yield
+        finally:
+            self.counts.streams -= 1
+
+    async def _beats(self, number: int) -> None:
+        """Returns at that beat, or when the service ends."""
+        while self._beat < number and not self._ending:
+            await self._bell.wait()
+
+    def _ring(self) -> None:
+        self._beat += 1
+        bell, self._bell = self._bell, asyncio.Event()
+        bell.set()
+
+
+def _summary(container: Container, latest: _Latest) -> ContainerStats:
+    return summarise(container, latest.rates, latest.sample, latest.age)
+
+
+def _point(point: Point) -> StatsPoint:
+    values: dict[str, float | None] = dict(zip(_COLUMNS, point.values, strict=True))
+    figures = {
+        name: value if value is None else int(value) if name in _WHOLE else round(value, 4)
+        for name, value in values.items()
+    }
+    return StatsPoint(
+        at=datetime.fromtimestamp(point.at, UTC),
+        interval_s=None if point.interval is None else round(point.interval, 3),
+        **figures,
+    )
 
 
 def _not_running(container: Container) -> ContainerNotRunning:

@@ -12,12 +12,15 @@ from types import FrameType
 from .engine import Engine
 from .host_ports import HostPorts
 from .idempotency import IdempotentCreates
+from .interest import Interest
 from .inventory import Inventory
 from .lifecycle import Lifecycle
 from .networks import Networks
 from .ports import PortAllocator
 from .sampler import Sampler
+from .sampler_counts import SamplerCounts
 from .settings import Settings
+from .sources import Sources
 from .system import HostMonitor
 from .watcher import Watcher
 
@@ -50,6 +53,8 @@ class Service:
         lifecycle = Lifecycle(
             engine, inventory, ports, host_ports, networks, watcher.refresh, settings
         )
+        interest, counts = Interest(settings.stats_cpu_percent / 100), SamplerCounts()
+        sources = Sources(engine, settings, interest, counts)
         return cls(
             settings=settings,
             engine=engine,
@@ -58,7 +63,7 @@ class Service:
             watcher=watcher,
             lifecycle=lifecycle,
             creates=IdempotentCreates(engine, inventory, watcher.refresh, lifecycle.create),
-            sampler=Sampler(engine),
+            sampler=Sampler(sources, inventory, interest, counts, settings),
             host=HostMonitor(settings),
         )
 
@@ -68,17 +73,24 @@ class Service:
         tasks = [
             asyncio.create_task(self.watcher.run()),
             asyncio.create_task(self.lifecycle.keep_house()),
+            asyncio.create_task(self.sampler.run()),
         ]
         await self.watcher.attempted(self.settings.engine_timeout)
         try:
-            with _hearing_of_the_end(self.lifecycle.refuse):
+            with _hearing_of_the_end(self._end):
                 yield
         finally:
             await self.lifecycle.close(MUTATIONS_SECONDS)
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            self.sampler.close()
             self.engine.close()
+
+    def _end(self) -> None:
+        """The process is told to end: nothing new begins, and streams end."""
+        self.lifecycle.refuse()
+        self.sampler.end()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from .models import Container, ContainerStats, InterfaceCounters, StatsTotals
+from .models import Container, ContainerStats, InterfaceCounters
 from .quantities import megabytes
 
 Source = Literal["cgroup-v1", "cgroup-v2", "engine"]
@@ -183,34 +183,6 @@ def summarise(
     )
 
 
-def total(of: Iterable[ContainerStats]) -> StatsTotals:
-    """The sums over containers; what is not known of one does not count, and is null where it is
-    known of none.
-    """
-    each = list(of)
-
-    def add(name: str) -> Any:
-        known = [value for one in each if (value := getattr(one, name)) is not None]
-        return sum(known) if known else None
-
-    percent, share = add("cpu_percent"), add("cpu_percent_of_host")
-    memory, rx, tx = add("memory_usage_bytes"), add("network_rx_bytes"), add("network_tx_bytes")
-    return StatsTotals(
-        cpu_percent=None if percent is None else round(percent, 2),
-        cpu_percent_of_host=None if share is None else round(share, 2),
-        memory_usage=megabytes(memory),
-        network_rx=megabytes(rx),
-        network_tx=megabytes(tx),
-        memory_usage_bytes=memory,
-        memory_cache_bytes=add("memory_cache_bytes"),
-        network_rx_bytes=rx,
-        network_tx_bytes=tx,
-        block_read_bytes=add("block_read_bytes"),
-        block_write_bytes=add("block_write_bytes"),
-        pids=add("pids"),
-    )
-
-
 def _host_share(earlier: Sample, later: Sample) -> float | None:
     """Δtotal_usage / Δsystem_cpu_usage, 0 to 1; 0 when either did not grow, as in the CLI."""
     if None in (earlier.cpu_ns, later.cpu_ns, earlier.host_cpu_ns, later.host_cpu_ns):
@@ -221,7 +193,7 @@ def _host_share(earlier: Sample, later: Sample) -> float | None:
 
 
 def _either(counters: Mapping[str, Any], v1: str, v2: str) -> int | None:
-    """A counter of memory.stat by its name on cgroup v1, where it counts the children too, or v2."""
+    """A counter of memory.stat by its name on cgroup v1, with all groups below, or on v2."""
     value = counters.get(v1, counters.get(v2))
     return None if value is None else int(value)
 

@@ -1,8 +1,12 @@
-"""What containers and the host use, measured against what they are known to do."""
+"""What containers use, measured against what they are known to do: by the kernel's files, and by
+the engine's statistics where a service cannot read those.
+"""
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 import docker
@@ -10,54 +14,111 @@ import httpx
 import psutil
 import pytest
 
+from orchestrator.stats import parse_engine_stats
 from tests.conftest import Service, wait_until
 
-from .support import BUSY, SLEEP, at_once, fetch, port_of
+from .support import BUSY, SLEEP, assert_problem, at_once, fetch, port_of, wait_for_output
 
 pytestmark = pytest.mark.engine
 
 T = TypeVar("T")
+Ask = Callable[..., list[dict[str, Any]]]
 
 MIB = 1024 * 1024
 FIELDS = {
     "container_id", "name", "cpu_percent", "memory_usage", "memory_limit", "memory_percent",
-    "network_rx", "network_tx", "timestamp", "cpu_percent_of_host", "memory_usage_bytes",
-    "memory_limit_bytes", "memory_cache_bytes", "network_rx_bytes", "network_tx_bytes",
-    "block_read_bytes", "block_write_bytes", "pids", "sampled_at", "interval_s", "source",
+    "network_rx", "network_tx", "timestamp", "cpu_percent_of_host", "cpu_percent_of_limit",
+    "cpu_periods", "cpu_throttled_periods", "cpu_throttled_s", "memory_usage_bytes",
+    "memory_limit_bytes", "memory_cache_bytes", "oom_kills", "network_rx_bytes",
+    "network_tx_bytes", "block_read_bytes", "block_write_bytes", "pids", "sampled_at", "age_s",
+    "interval_s", "source", "networks",
 }  # fmt: skip
+HOLD_100_MIB = "import time; held = bytearray(b'x') * (100 << 20); print('held', flush=True)"
+CACHE_100_MIB = (
+    "dd if=/dev/zero of=/tmp/big bs=1M count=100 conv=fsync && cat /tmp/big > /dev/null"
+    " && echo cached && sleep 300"
+)
 
 
-def stats(service: Service, container: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = service.get(f"/containers/{container['id']}/stats")
+@pytest.fixture(scope="session")
+def without_files(
+    shared_service: Service, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """A service beside the shared one that has no control groups to read. It sees the same
+    containers, and makes none.
+    """
+    empty = tmp_path_factory.mktemp("no-cgroups")
+    settings = {"PORT_RANGE": "28100-28101", "CGROUP_ROOT": str(empty)}
+    service = Service(tmp_path_factory.mktemp("without-files"), settings)
+    service.start()
+    yield service
+    service.stop()
+    service.client.close()
+
+
+@pytest.fixture
+def ask(service: Service, without_files: Service) -> Ask:
+    """Asks for a container's statistics, at the same time by one source and by the other."""
+
+    def ask_one(asked: Service, container: dict[str, Any], query: dict[str, Any]) -> dict[str, Any]:
+        # The other service hears of a container from the engine, as of somebody else's.
+        wait_for_state(asked, container, "running")
+        return stats(asked, container, **query)
+
+    def ask(container: dict[str, Any], **query: Any) -> list[dict[str, Any]]:
+        services = (service, without_files)
+        found = at_once([partial(ask_one, each, container, query) for each in services])
+        sources = [each["source"].rstrip("12") for each in found]
+        assert sources == ["cgroup-v", "engine"]
+        return found
+
+    return ask
+
+
+def stats(service: Service, container: dict[str, Any], **query: Any) -> dict[str, Any]:
+    found: dict[str, Any] = service.get(f"/containers/{container['id']}/stats", **query)
     return found
+
+
+def wait_for_state(service: Service, container: dict[str, Any], state: str) -> None:
+    path = f"/containers/{container['id']}"
+    wait_until(lambda: service.client.get(path).json().get("state") == state, 5)
 
 
 def as_text(size: int) -> str:
     return f"{size / MIB:.2f} MB"
 
 
-def test_the_answer_has_every_field_and_its_texts_agree_with_its_numbers(service: Service) -> None:
+def test_the_answer_has_every_field_and_its_texts_agree_with_its_numbers(
+    service: Service, ask: Ask
+) -> None:
     container = service.created(memory="256m")
     fetch(port_of(container))
-    found = stats(service, container)
-    assert found.keys() >= FIELDS
-    assert found["container_id"] == container["id"]
-    assert found["name"] == container["name"]
-    assert found["memory_limit_bytes"] == 256 * MIB
-    assert found["memory_limit"] == "256.00 MB"
-    for name in ("memory_usage", "memory_limit", "network_rx", "network_tx"):
-        assert found[name] == as_text(found[f"{name}_bytes"])
-        assert re.fullmatch(r"\d+\.\d\d MB", found[name])
-    percent = 100 * found["memory_usage_bytes"] / found["memory_limit_bytes"]
-    assert found["memory_percent"] == pytest.approx(percent, abs=0.01)
-    assert found["cpu_percent_of_host"] == pytest.approx(
-        found["cpu_percent"] / psutil.cpu_count(), abs=0.1
-    )
-    assert 5 * MIB < found["memory_usage_bytes"] < 256 * MIB
-    assert found["pids"] >= 1
-    assert abs(found["timestamp"] - time.time()) < 30
-    assert found["sampled_at"].endswith("Z")
-    assert found["interval_s"] > 0
+    for found in ask(container):
+        assert found.keys() == FIELDS
+        assert found["container_id"] == container["id"]
+        assert found["name"] == container["name"]
+        assert found["memory_limit_bytes"] == 256 * MIB
+        assert found["memory_limit"] == "256.00 MB"
+        for name in ("memory_usage", "memory_limit", "network_rx", "network_tx"):
+            assert found[name] == as_text(found[f"{name}_bytes"])
+            assert re.fullmatch(r"\d+\.\d\d MB", found[name])
+        percent = 100 * found["memory_usage_bytes"] / found["memory_limit_bytes"]
+        assert found["memory_percent"] == pytest.approx(percent, abs=0.01)
+        assert found["cpu_percent_of_host"] == pytest.approx(
+            found["cpu_percent"] / psutil.cpu_count(), abs=0.1
+        )
+        assert found["cpu_percent_of_limit"] is None
+        assert 5 * MIB < found["memory_usage_bytes"] < 256 * MIB
+        assert found["pids"] >= 1
+        assert found["networks"] is None
+        assert abs(found["timestamp"] - time.time()) < 30
+        assert found["sampled_at"].endswith("Z")
+        assert found["interval_s"] > 0
+        assert 0 <= found["age_s"] < 10
+
+
+# CPU
 
 
 def cpu_seconds(client: docker.DockerClient, container: dict[str, Any]) -> float:
@@ -80,96 +141,292 @@ def share_of_a_core(
 
 
 def test_a_busy_core_is_seen_on_the_first_call(
-    service: Service, docker_client: docker.DockerClient
+    service: Service, ask: Ask, docker_client: docker.DockerClient
 ) -> None:
     container = service.created(command=BUSY)
-    found, share = share_of_a_core(docker_client, container, lambda: stats(service, container))
-    assert 10 < found["cpu_percent"] < 140
-    assert found["cpu_percent"] == pytest.approx(share, abs=40)
+    answers, share = share_of_a_core(docker_client, container, lambda: ask(container))
+    for found in answers:
+        assert 10 < found["cpu_percent"] < 140
+        assert found["cpu_percent"] == pytest.approx(share, abs=40)
 
 
-def test_a_limited_core_is_seen_as_limited(service: Service) -> None:
+def test_a_limited_core_is_seen_as_limited(service: Service, ask: Ask) -> None:
     container = service.created(command=BUSY, cpus=0.3)
-    stats(service, container)
-    time.sleep(1)  # the limit holds over periods of 100 ms
-    assert 5 < stats(service, container)["cpu_percent"] < 60
+    ask(container)
+    time.sleep(2)  # the limit holds over periods of 100 ms
+    for found in ask(container):
+        assert 5 < found["cpu_percent"] < 60
+        of_limit = found["cpu_percent"] / 0.3
+        assert found["cpu_percent_of_limit"] == pytest.approx(of_limit, abs=0.1)
+        assert found["cpu_periods"] >= found["cpu_throttled_periods"] > 0
+        assert found["cpu_throttled_s"] > 0
 
 
-def test_an_idle_container_is_idle(service: Service) -> None:
+def test_an_idle_container_is_idle(service: Service, ask: Ask) -> None:
     container = service.created(command=SLEEP)
-    assert 0 <= stats(service, container)["cpu_percent"] < 10
+    for found in ask(container):
+        assert 0 <= found["cpu_percent"] < 10
+        assert found["cpu_throttled_periods"] == 0
 
 
-def test_the_page_cache_is_no_usage(service: Service, docker_client: docker.DockerClient) -> None:
-    container = service.created(command=SLEEP, memory="512m")
-    write = "dd if=/dev/zero of=/tmp/big bs=1M count=100 conv=fsync && cat /tmp/big > /dev/null"
-    inside = docker_client.containers.get(container["id"])
-    assert inside.exec_run(["sh", "-c", write]).exit_code == 0
+def test_questions_at_the_same_time_get_the_same_answer(
+    service: Service, ask: Ask, docker_client: docker.DockerClient
+) -> None:
+    container = service.created(command=BUSY)
+    answers, share = share_of_a_core(
+        docker_client, container, lambda: at_once([lambda: ask(container)] * 10)
+    )
+    for of_one_source in zip(*answers, strict=True):
+        assert len({answer["timestamp"] for answer in of_one_source}) <= 3
+        for answer in of_one_source:
+            assert answer["cpu_percent"] == pytest.approx(share, abs=40)
 
+
+# Memory
+
+
+def test_the_page_cache_is_no_usage(
+    service: Service, ask: Ask, docker_client: docker.DockerClient
+) -> None:
+    container = service.created(command=["sh", "-c", CACHE_100_MIB], memory="512m")
+    wait_for_output(docker_client, container["id"], "cached")
     raw = docker_client.api.stats(container["id"], stream=False)["memory_stats"]
     assert raw["usage"] > 90 * MIB, "the file is in the page cache"
-    found = stats(service, container)
-    assert found["memory_usage_bytes"] < 50 * MIB
-    assert found["memory_cache_bytes"] > 50 * MIB
-    assert found["block_write_bytes"] is None or found["block_write_bytes"] >= 0
+    for found in ask(container):
+        assert found["memory_usage_bytes"] < 50 * MIB
+        assert found["memory_cache_bytes"] > 50 * MIB
+        assert found["block_write_bytes"] is None or found["block_write_bytes"] >= 0
 
 
-def test_memory_of_a_program_is_usage(service: Service, docker_client: docker.DockerClient) -> None:
-    hold = "import time; held = bytearray(b'x') * (100 << 20); print('held', flush=True)"
-    container = service.created(
-        command=["python3", "-c", f"{hold}; time.sleep(300)"], memory="512m"
+def test_memory_of_a_program_is_usage(
+    service: Service, ask: Ask, docker_client: docker.DockerClient
+) -> None:
+    command = ["python3", "-c", f"{HOLD_100_MIB}; time.sleep(300)"]
+    container = service.created(command=command, memory="512m")
+    wait_for_output(docker_client, container["id"], "held")
+    for found in ask(container):
+        assert 95 * MIB < found["memory_usage_bytes"] < 160 * MIB
+        assert 18 < found["memory_percent"] < 32
+
+
+def test_without_a_memory_limit_the_limit_is_the_hosts_memory(
+    run_outside: Callable[..., Any], ask: Ask
+) -> None:
+    for found in ask({"id": run_outside(command=SLEEP).id[:12]}):
+        assert found["memory_limit_bytes"] == psutil.virtual_memory().total
+        assert found["memory_percent"] < 5
+
+
+def test_a_limit_that_is_changed_is_seen(
+    service: Service, ask: Ask, docker_client: docker.DockerClient
+) -> None:
+    container = service.created(command=SLEEP, memory="64m")
+    docker_client.api.update_container(container["id"], mem_limit="128m", memswap_limit=-1)
+    wait_until(
+        lambda: all(found["memory_limit_bytes"] == 128 * MIB for found in ask(container)), 10
     )
-    wait_until(lambda: b"held" in docker_client.api.logs(container["id"]), 20)
-    found = stats(service, container)
-    assert 95 * MIB < found["memory_usage_bytes"] < 160 * MIB
-    assert 18 < found["memory_percent"] < 32
 
 
-def test_traffic_is_counted(service: Service) -> None:
+def test_processes_that_the_kernel_killed_for_memory_are_counted(
+    service: Service, docker_client: docker.DockerClient
+) -> None:
+    eat = "python3 -c 'bytearray(1) * (200 << 20)'; echo killed; sleep 300"
+    container = service.created(command=["sh", "-c", eat], memory="64m")
+    wait_for_output(docker_client, container["id"], "killed")
+    wait_until(lambda: stats(service, container)["oom_kills"] >= 1, 10)
+
+
+def test_threads_are_counted(
+    service: Service, ask: Ask, docker_client: docker.DockerClient
+) -> None:
+    program = (
+        "import threading, time\n"
+        "for _ in range(6): threading.Thread(target=time.sleep, args=(300,)).start()\n"
+        "print('started', flush=True)"
+    )
+    container = service.created(command=["python3", "-c", program])
+    wait_for_output(docker_client, container["id"], "started")
+    assert [found["pids"] for found in ask(container)] == [7, 7]
+
+
+# Network
+
+
+def test_traffic_is_counted(service: Service, ask: Ask) -> None:
     container = service.created()
     port = port_of(container)
     fetch(port)
-    before = stats(service, container)
+    before = ask(container)
     with httpx.Client(trust_env=False) as client:
         sent = sum(
             len(client.get(f"http://127.0.0.1:{port}/openapi.json").content) for _ in range(50)
         )
     assert sent > 10_000
-    wait_until(
-        lambda: stats(service, container)["network_tx_bytes"] >= before["network_tx_bytes"] + sent,
-        10,
-    )
-    after = stats(service, container)
-    assert after["network_rx_bytes"] > before["network_rx_bytes"]
+
+    def grown(name: str) -> list[int]:
+        return [now[name] - then[name] for now, then in zip(ask(container), before, strict=True)]
+
+    wait_until(lambda: all(more >= sent for more in grown("network_tx_bytes")), 10)
+    assert all(more > 0 for more in grown("network_rx_bytes"))
 
 
-def test_questions_at_the_same_time_get_the_same_answer(
-    service: Service, docker_client: docker.DockerClient
+def test_each_interface_is_told_when_asked_for(
+    service: Service, ask: Ask, docker_client: docker.DockerClient
 ) -> None:
-    container = service.created(command=BUSY)
-    answers, share = share_of_a_core(
-        docker_client, container, lambda: at_once([lambda: stats(service, container)] * 10)
-    )
-    assert len({answer["timestamp"] for answer in answers}) <= 3
-    for answer in answers:
-        assert answer["cpu_percent"] == pytest.approx(share, abs=40)
+    container = service.created()
+    fetch(port_of(container))
+    network = docker_client.networks.create(f"test-{container['id']}")
+    try:
+        network.connect(container["id"])
+        wait_until(
+            lambda: all(len(found["networks"]) == 2 for found in ask(container, interfaces=True)),
+            10,
+        )
+        for found in ask(container, interfaces=True):
+            assert found["networks"].keys() == {"eth0", "eth1"}
+            for counter in ("rx_bytes", "tx_bytes"):
+                total = sum(each[counter] for each in found["networks"].values())
+                assert found[f"network_{counter}"] == total > 0
+            assert found["networks"]["eth0"]["rx_packets"] > 0
+    finally:
+        network.disconnect(container["id"], force=True)
+        network.remove()
+
+
+@pytest.mark.parametrize("mode", ["none", "host"])
+def test_without_a_network_of_its_own_a_container_has_no_traffic(
+    run_outside: Callable[..., Any], ask: Ask, mode: str
+) -> None:
+    container = {"id": run_outside(command=SLEEP, network_mode=mode).id[:12]}
+    for found in ask(container, interfaces=True):
+        assert (found["network_rx"], found["network_tx_bytes"], found["networks"]) == (None,) * 3
+        assert found["memory_usage_bytes"] > 0
+        assert found["cpu_percent"] is not None
+
+
+@pytest.mark.parametrize("mode", ["bridge", "host"])
+def test_a_network_that_is_shared_counts_as_that_of_the_other(
+    run_outside: Callable[..., Any], ask: Ask, mode: str
+) -> None:
+    first = run_outside(command=SLEEP, network_mode=mode)
+    second = run_outside(command=SLEEP, network_mode=f"container:{first.id}")
+    for each in (first, second):
+        for found in ask({"id": each.id[:12]}, interfaces=True):
+            assert (found["networks"] is None) == (mode == "host")
+
+
+# The course of a container's life
 
 
 def test_statistics_go_on_after_a_restart(
-    service: Service, docker_client: docker.DockerClient
+    service: Service, ask: Ask, docker_client: docker.DockerClient
 ) -> None:
     container = service.created(command=BUSY)
-    stats(service, container)
+    ask(container)
     path = f"/containers/{container['id']}/restart?timeout=0"
     assert service.client.post(path).status_code == 200
-    found, share = share_of_a_core(docker_client, container, lambda: stats(service, container))
-    assert found["cpu_percent"] == pytest.approx(share, abs=40)
+    answers, share = share_of_a_core(docker_client, container, lambda: ask(container))
+    for found in answers:
+        assert found["cpu_percent"] == pytest.approx(share, abs=40)
 
 
 def test_a_paused_container_uses_no_cpu(
-    service: Service, docker_client: docker.DockerClient
+    service: Service, docker_client: docker.DockerClient, without_files: Service
 ) -> None:
     container = service.created(command=BUSY)
     docker_client.api.pause(container["id"])
-    wait_until(lambda: service.get(f"/containers/{container['id']}")["state"] == "paused", 2)
-    assert stats(service, container)["cpu_percent"] < 5
+    for each in (service, without_files):
+        wait_for_state(each, container, "paused")
+        assert stats(each, container)["cpu_percent"] < 5
+
+
+def test_a_container_that_does_not_run_has_no_figures(
+    service: Service, without_files: Service
+) -> None:
+    container = service.created(command=SLEEP)
+    stats(service, container)
+    service.client.post(f"/containers/{container['id']}/stop?timeout=0")
+    never = service.created(command=SLEEP, start=False)
+    for each, state in ((container, "exited"), (never, "created")):
+        path = f"/containers/{each['id']}/stats"
+        for asked in (service, without_files):
+            wait_for_state(asked, each, state)
+            for what in (path, f"{path}/stream"):
+                problem = assert_problem(asked.client.get(what), 409, "container-not-running")
+                assert "does not run" in problem["detail"]
+
+
+# Both sources, and the engine itself
+
+
+def test_both_sources_say_what_the_engine_says(
+    service: Service, without_files: Service, docker_client: docker.DockerClient
+) -> None:
+    """On a busy, an idle, an allocating, a page-cache-heavy and a network-heavy container."""
+    commands = {
+        "busy": BUSY,
+        "idle": SLEEP,
+        "allocating": ["python3", "-c", f"{HOLD_100_MIB}; time.sleep(300)"],
+        "caching": ["sh", "-c", CACHE_100_MIB],
+    }
+    made = {
+        name: service.created(command=command, cpus=0.4 if name == "busy" else None)
+        for name, command in commands.items()
+    }
+    made["serving"] = service.created()
+    wait_for_output(docker_client, made["allocating"]["id"], "held")
+    wait_for_output(docker_client, made["caching"]["id"], "cached")
+    for _ in range(20):
+        fetch(port_of(made["serving"]), "/openapi.json")
+
+    def ask_all(container: dict[str, Any]) -> list[dict[str, Any]]:
+        """By both services twice, since a CPU figure is that of the time before the question, and
+        by the engine's own measurement of a second in between.
+        """
+        for asked in (service, without_files):
+            stats(asked, container)
+        time.sleep(1)
+        raw = docker_client.api.stats(container["id"], stream=False)
+        sample = parse_engine_stats(raw)
+        assert sample is not None
+        return [stats(service, container), stats(without_files, container), _figures(raw)]
+
+    with ThreadPoolExecutor(len(made)) as pool:
+        answers = dict(zip(made, pool.map(ask_all, made.values()), strict=True))
+    for name, (by_files, by_engine, engine) in answers.items():
+        assert by_files["source"].startswith("cgroup-v")
+        assert by_engine["source"] == "engine"
+        for other in (by_engine, engine):
+            assert by_files["cpu_percent"] == pytest.approx(other["cpu_percent"], abs=20), name
+            for field in ("memory_usage_bytes", "memory_cache_bytes"):
+                assert by_files[field] == pytest.approx(other[field], abs=4 * MIB), (name, field)
+            assert by_files["memory_limit_bytes"] == other["memory_limit_bytes"]
+            assert by_files["pids"] == other["pids"]
+            for field in ("network_rx_bytes", "network_tx_bytes"):
+                assert by_files[field] == pytest.approx(other[field], abs=3000), (name, field)
+            for field in ("block_read_bytes", "block_write_bytes"):
+                assert (by_files[field] is None) == (other[field] is None)
+    assert answers["busy"][0]["cpu_percent"] > answers["idle"][0]["cpu_percent"] + 10
+    assert answers["allocating"][0]["memory_usage_bytes"] > 95 * MIB
+    assert answers["caching"][0]["memory_cache_bytes"] > 50 * MIB
+    assert answers["serving"][0]["network_tx_bytes"] > 10_000
+
+
+def _figures(raw: dict[str, Any]) -> dict[str, Any]:
+    """What the docker CLI makes of a reply that has two samples."""
+    sample = parse_engine_stats(raw)
+    assert sample is not None
+    now, before = raw["cpu_stats"], raw["precpu_stats"]
+    spent = now["cpu_usage"]["total_usage"] - before["cpu_usage"]["total_usage"]
+    total = now["system_cpu_usage"] - before["system_cpu_usage"]
+    return {
+        "cpu_percent": 100 * now["online_cpus"] * spent / total,
+        "memory_usage_bytes": sample.memory,
+        "memory_cache_bytes": sample.memory_cache,
+        "memory_limit_bytes": sample.memory_limit,
+        "network_rx_bytes": sample.network_rx,
+        "network_tx_bytes": sample.network_tx,
+        "block_read_bytes": sample.block_read,
+        "block_write_bytes": sample.block_write,
+        "pids": sample.pids,
+    }

@@ -91,7 +91,11 @@ def success_of(operation: Operation) -> dict[str, Any]:
         for status, answer in operation.entry["responses"].items()
         if status.startswith("2")
     )[1]
-    media: dict[str, Any] = answer["content"]["application/json"]
+    content: dict[str, Any] = answer["content"]
+    if "text/event-stream" in content:  # of a stream, the JSON in each event
+        event = content["text/event-stream"]["itemSchema"]["properties"]
+        return {"schema": event["data"]["contentSchema"]}
+    media: dict[str, Any] = content["application/json"]
     return media
 
 
@@ -191,6 +195,7 @@ OWN_CODES = {
         "network-missing",
     },
     "GET /containers/{id}/stats": {"container-not-running"},
+    "GET /containers/{id}/stats/stream": {"container-not-running"},
     "GET /ports/{port}": {"port-not-found"},
 }
 

@@ -372,3 +372,24 @@ def test_labels_of_the_image_cannot_make_a_clone_somebody_elses() -> None:
 
 def test_image_labels() -> None:
     assert image_labels({"Config": {"Labels": {"a": "b"}}}) == {"a": "b"}
+
+
+# For statistics
+
+
+@on_every_engine
+def test_the_first_process_is_known_while_there_is_one(engine: str) -> None:
+    pid = inspection(engine, "running")["State"]["Pid"]
+    assert parse(engine, "running").pid == pid > 0
+    for case in ("exited", "created", "restarting"):
+        assert parse(engine, case).pid is None
+
+
+@on_every_engine
+def test_whose_network_a_container_shares_is_known(engine: str) -> None:
+    reply = inspection(engine, "running")
+    assert parse_container(reply).network_of is None
+    reply["HostConfig"]["NetworkMode"] = f"container:{'a1' * 32}"
+    assert parse_container(reply).network_of == "a1" * 32
+    del reply["HostConfig"]["NetworkMode"]
+    assert parse_container(reply).network_of is None

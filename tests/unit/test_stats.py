@@ -4,13 +4,13 @@ What is expected comes from the reply itself, by the docker CLI's formulas writt
 """
 
 from copy import deepcopy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from orchestrator.models import ContainerStats
-from orchestrator.stats import Sample, follows, parse_engine_stats, summarise
+from orchestrator.models import ContainerStats, Limits
+from orchestrator.stats import Rates, Sample, follows, parse_engine_stats, rates, summarise
 
 from .containers import PAYLOADS, container, payload
 
@@ -35,7 +35,8 @@ def parsed(reply: dict[str, Any]) -> Sample:
 
 
 def stats(reply: dict[str, Any], earlier: dict[str, Any] | None = None) -> ContainerStats:
-    return summarise(WEB, None if earlier is None else parsed(earlier), parsed(reply))
+    sample = parsed(reply)
+    return summarise(WEB, rates(None if earlier is None else parsed(earlier), sample), sample)
 
 
 def cli_cpu_percent(before: dict[str, Any], after: dict[str, Any]) -> float:
@@ -110,6 +111,7 @@ def test_cpu_is_unknown_after_one_sample(engine: str) -> None:
 def test_cpu_of_a_container_that_did_nothing_is_zero(engine: str) -> None:
     reply = payload(f"{engine}-paused")
     later = deepcopy(reply)
+    later["read"] = (datetime.fromisoformat(reply["read"]) + timedelta(seconds=1)).isoformat()
     later["cpu_stats"]["system_cpu_usage"] += 1_000_000_000
     assert stats(later, reply).cpu_percent == 0
 
@@ -139,6 +141,61 @@ def test_cpu_is_unknown_where_the_hosts_time_is(engine: str, which: int) -> None
     del replies[which]["cpu_stats"]["system_cpu_usage"]
     shown = stats(replies[1], replies[0])
     assert (shown.cpu_percent, shown.cpu_percent_of_host) == (None, None)
+
+
+def test_cpu_is_also_told_as_a_share_of_the_containers_limit() -> None:
+    half = container("a" * 64, name="half", limits=Limits(cpus=0.5))
+    sample = Sample(at=10.0, source="engine", cpu_ns=1)
+    shown = summarise(half, Rates(interval=1.0, cpu_percent=25.0, host_share=0.125), sample)
+    assert (shown.cpu_percent, shown.cpu_percent_of_limit) == (25.0, 50.0)
+    assert summarise(WEB, Rates(cpu_percent=25.0), sample).cpu_percent_of_limit is None
+    assert summarise(half, Rates(), sample).cpu_percent_of_limit is None
+
+
+@every_engine
+def test_throttling_is_what_the_engine_counted(engine: str) -> None:
+    reply = payload(f"{engine}-oneshot-1")
+    reply["cpu_stats"]["throttling_data"] = {
+        "periods": 40,
+        "throttled_periods": 30,
+        "throttled_time": 1_500_000_000,
+    }
+    shown = stats(reply)
+    assert (shown.cpu_periods, shown.cpu_throttled_periods) == (40, 30)
+    assert shown.cpu_throttled_s == 1.5
+    del reply["cpu_stats"]["throttling_data"]
+    shown = stats(reply)
+    assert (shown.cpu_periods, shown.cpu_throttled_periods, shown.cpu_throttled_s) == (None,) * 3
+
+
+# Rates
+
+
+@every_engine
+def test_rates_are_means_per_second(engine: str) -> None:
+    earlier, later = parse(f"{engine}-oneshot-1"), parse(f"{engine}-oneshot-2")
+    seconds = later.at - earlier.at
+    since = rates(earlier, later)
+    assert since.interval == seconds
+    sent = (later.network_tx or 0) - (earlier.network_tx or 0)
+    assert since.network_tx == pytest.approx(sent / seconds)
+    assert since.throttled == 0
+
+
+def test_nothing_is_known_of_the_time_before_a_first_sample_or_a_restart() -> None:
+    sample = Sample(at=10.0, source="engine", cpu_ns=100)
+    assert rates(None, sample) == Rates()
+    assert rates(Sample(at=9.0, source="engine", cpu_ns=101), sample) == Rates()
+    assert rates(Sample(at=10.0, source="engine", cpu_ns=1), sample) == Rates()
+
+
+def test_a_counter_that_went_back_is_no_rate() -> None:
+    """An interface may be taken away, and what it counted with it."""
+    earlier = Sample(at=9.0, source="engine", cpu_ns=1, block_read=10, block_write=10)
+    later = Sample(at=10.0, source="engine", cpu_ns=2, block_read=9, block_write=20)
+    since = rates(earlier, later)
+    assert (since.block_read, since.block_write) == (None, 10.0)
+    assert (since.network_rx, since.throttled, since.cpu_percent) == (None, None, None)
 
 
 # Memory
@@ -225,6 +282,16 @@ def test_network_is_the_sum_of_all_interfaces(engine: str) -> None:
     shown = stats(reply)
     assert shown.network_rx_bytes == eth0["rx_bytes"] + 1000
     assert shown.network_tx_bytes == eth0["tx_bytes"] + 2000
+
+
+@every_engine
+def test_each_interface_is_kept_apart(engine: str) -> None:
+    reply = payload(f"{engine}-oneshot-1")
+    networks = parsed(reply).networks
+    assert networks is not None
+    assert networks["eth0"].model_dump() == {
+        name: value for name, value in reply["networks"]["eth0"].items() if "_" in name
+    }
 
 
 @every_engine

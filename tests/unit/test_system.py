@@ -256,7 +256,7 @@ async def test_the_settings_say_how_much_is_kept(
 )
 def test_since_is_a_time_or_seconds(text: str | None, seconds: float | None) -> None:
     window = HistoryWindow.model_validate({"since": text})
-    assert window.since_timestamp == seconds
+    assert window.since_seconds == seconds
     if window.since is not None and text and "T" not in text:
         assert window.since == datetime.fromtimestamp(seconds or 0, UTC)
 
@@ -265,7 +265,7 @@ def test_since_is_a_time_or_seconds(text: str | None, seconds: float | None) -> 
 def test_since_is_exact_to_the_microsecond(microseconds: int) -> None:
     at = microseconds / 1_000_000
     for told in (datetime.fromtimestamp(at, UTC).isoformat(), f"{at:.6f}"):
-        assert HistoryWindow.model_validate({"since": told}).since_timestamp == at
+        assert HistoryWindow.model_validate({"since": told}).since_seconds == at
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,86 @@
+"""Where samples come from: the kernel's files where they can be read, else the engine.
+
+Chosen for each container by itself, each time: what cannot be read completely is asked of the
+engine. What samples cost of this process's CPU time is counted on the way.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from .cgroups import CgroupReader, allow_more_files
+from .engine import Engine
+from .errors import OrchestratorError
+from .interest import Interest
+from .models import Container
+from .sampler_counts import SamplerCounts
+from .settings import Settings
+from .stats import Sample, Source, parse_engine_stats
+
+T = TypeVar("T")
+
+
+class Sources:
+    """Tells `interest` what samples cost, and counts them in `counts`."""
+
+    def __init__(
+        self, engine: Engine, settings: Settings, interest: Interest, counts: SamplerCounts
+    ) -> None:
+        allow_more_files()
+        self._engine = engine
+        self._interest = interest
+        self._counts = counts
+        self._reader = CgroupReader(Path(settings.cgroup_root), Path(settings.proc_root))
+        # The reader's only thread: the files are open there, and are read one after the other.
+        self._thread = ThreadPoolExecutor(1, "cgroups")
+
+    async def read(self, containers: Sequence[Container]) -> list[Sample | None]:
+        """Samples from the kernel's files; None for a container whose files cannot be read."""
+
+        def read() -> tuple[list[Sample | None], float]:
+            began = time.thread_time()
+            return self._reader.read(containers), time.thread_time() - began
+
+        if self._reader.version is None:
+            return [None] * len(containers)
+        began = time.monotonic()
+        samples, cpu = await self._run(read)
+        read_ones = [sample for sample in samples if sample is not None]
+        if read_ones:
+            source = read_ones[0].source
+            self._count(source, len(read_ones), cpu, time.monotonic() - began)
+        return samples
+
+    async def ask(self, container: Container) -> Sample | None:
+        """A sample from the engine; None for a container that does not run any more. Takes up to a
+        second on engines that answer when they next look at the container by themselves (20.10).
+        """
+        began = time.monotonic()
+        try:
+            payload, cpu = await self._engine.stats(container.full_id)
+        except OrchestratorError:
+            self._counts.failures["engine"] += 1
+            raise
+        sample = parse_engine_stats(payload)
+        self._count("engine", 1, cpu, time.monotonic() - began)
+        return sample
+
+    async def keep(self, ids: Collection[str]) -> None:
+        """Closes the files of all containers but these, by full id."""
+        await self._run(lambda: self._reader.keep(ids))
+
+    def close(self) -> None:
+        self._thread.submit(self._reader.close)
+        self._thread.shutdown(wait=True)
+
+    async def _run(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+    def _count(self, source: Source, samples: int, cpu: float, seconds: float) -> None:
+        self._counts.samples[source] += samples
+        self._counts.cpu_seconds[source] += cpu
+        self._counts.seconds[source] += seconds
+        self._interest.cost(source, samples, cpu)

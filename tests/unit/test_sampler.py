@@ -1,0 +1,467 @@
+"""The sampler's memory, its beat and its streams, with samples that the test makes up."""
+
+import asyncio
+import time
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import pytest
+
+from orchestrator import sampler as module
+from orchestrator.errors import ContainerNotFound, ContainerNotRunning, EngineUnavailable
+from orchestrator.interest import EVERYTHING, HOT, Interest
+from orchestrator.inventory import Inventory
+from orchestrator.models import Container
+from orchestrator.sampler import Sampler
+from orchestrator.sampler_counts import SamplerCounts
+from orchestrator.settings import Settings
+from orchestrator.stats import Sample
+
+from .containers import at, container
+
+pytestmark = pytest.mark.anyio
+
+WEB, DB = container("a1" * 32, name="web"), container("b2" * 32, name="db")
+
+
+class Samples:
+    """Stands for the sources: a sample of now, half a CPU busy, from files or from the engine."""
+
+    def __init__(self) -> None:
+        self.read_ones: list[str] = []
+        self.containers: list[Container] = []
+        self.asked: list[str] = []
+        self.kept: list[set[str]] = []
+        self.by_engine: set[str] = set()
+        self.ended: set[str] = set()
+        self.seconds = 0.0
+        self.failure: Exception | None = None
+        self.cpu_ns = 0
+
+    def sample(self) -> Sample:
+        now = time.time()
+        return Sample(
+            at=now,
+            source="engine",
+            cpu_ns=self.cpu_ns + int(now * 5e8),
+            host_cpu_ns=int(now * 2e9),
+            cpus=2,
+            memory=1000,
+        )
+
+    async def read(self, containers: Sequence[Container]) -> list[Sample | None]:
+        self.read_ones += [each.name for each in containers]
+        self.containers += containers
+        await asyncio.sleep(0)
+        absent = self.by_engine | self.ended
+        return [None if each.name in absent else self.sample() for each in containers]
+
+    async def ask(self, container: Container) -> Sample | None:
+        self.asked.append(container.name)
+        await asyncio.sleep(self.seconds)
+        if self.failure is not None:
+            raise self.failure
+        return None if container.name in self.ended else self.sample()
+
+    async def keep(self, ids: Collection[str]) -> None:
+        self.kept.append(set(ids))
+
+
+class Setting:
+    def __init__(self, budget: float = 0.2, **settings: Any) -> None:
+        self.samples, self.inventory = Samples(), Inventory()
+        self.interest = Interest(budget)
+        self.counts = SamplerCounts()
+        self.sampler = Sampler(
+            self.samples,  # type: ignore[arg-type]
+            self.inventory,
+            self.interest,
+            self.counts,
+            Settings(**settings),
+        )
+        self.inventory.put(WEB)
+        self.inventory.put(DB)
+
+
+@pytest.fixture
+def it() -> Setting:
+    return Setting()
+
+
+def age_by(it: Setting, seconds: float) -> None:
+    """As if so much time had passed since the newest samples."""
+    latest = it.sampler._latest
+    for full_id, each in latest.items():
+        latest[full_id] = module._Latest(each.run, each.taken - seconds, each.sample, each.rates)
+
+
+# One container
+
+
+async def test_the_first_question_takes_two_samples_and_has_a_cpu_figure(it: Setting) -> None:
+    found = await it.sampler.stats(WEB)
+    assert it.samples.read_ones == ["web", "web"]
+    assert found.cpu_percent == pytest.approx(50, abs=1)
+    assert found.interval_s == pytest.approx(module.SHORTEST_INTERVAL, abs=0.05)
+
+
+async def test_the_next_question_is_answered_from_memory(it: Setting) -> None:
+    first = await it.sampler.stats(WEB)
+    age_by(it, 1.0)
+    second = await it.sampler.stats(WEB)
+    assert it.samples.read_ones == ["web", "web"]
+    assert second.timestamp == first.timestamp
+    assert second.age_s == pytest.approx(first.age_s + 1.0, abs=0.2)
+
+
+async def test_a_sample_that_is_too_old_is_taken_anew(it: Setting) -> None:
+    first = await it.sampler.stats(WEB)
+    await asyncio.sleep(module.SHORTEST_INTERVAL)
+    age_by(it, module.FRESH_SECONDS)
+    second = await it.sampler.stats(WEB)
+    assert second.timestamp > first.timestamp
+    assert second.age_s < 1
+
+
+async def test_questions_at_the_same_time_share_samples(it: Setting) -> None:
+    it.samples.by_engine = {"web"}
+    it.samples.seconds = 0.05
+    answers = await asyncio.gather(*(it.sampler.stats(WEB) for _ in range(20)))
+    assert it.samples.asked == ["web", "web"]
+    assert len({answer.timestamp for answer in answers}) == 1
+
+
+async def test_who_asks_a_slow_engine_waits_for_a_moment_and_gets_what_there_is(
+    it: Setting,
+) -> None:
+    it.samples.by_engine = {"web"}
+    first = await it.sampler.stats(WEB)
+    it.samples.seconds = 30.0
+    age_by(it, 5.0)
+    began = time.monotonic()
+    second = await it.sampler.stats(WEB)
+    assert time.monotonic() - began < 5
+    assert second.timestamp == first.timestamp
+    assert second.age_s >= 5
+
+
+async def test_an_engine_that_fails_is_noticed_when_memory_is_out_of_date(it: Setting) -> None:
+    it.samples.by_engine = {"web"}
+    await it.sampler.stats(WEB)
+    it.samples.failure = EngineUnavailable("away")
+    age_by(it, 5.0)
+    assert (await it.sampler.stats(WEB)).age_s >= 5
+    age_by(it, module.STALE_SECONDS)
+    with pytest.raises(EngineUnavailable):
+        await it.sampler.stats(WEB)
+
+
+async def test_an_engine_that_fails_at_once_is_said(it: Setting) -> None:
+    it.samples.by_engine, it.samples.failure = {"web"}, EngineUnavailable("away")
+    with pytest.raises(EngineUnavailable):
+        await it.sampler.stats(WEB)
+
+
+async def test_a_container_that_does_not_run_has_no_figures(it: Setting) -> None:
+    stopped = container("c3" * 32, name="stopped", state="exited")
+    it.inventory.put(stopped)
+    with pytest.raises(ContainerNotRunning) as raised:
+        await it.sampler.stats(stopped)
+    assert raised.value.fields["status"] == "exited"
+    assert it.samples.read_ones == []
+
+
+async def test_a_container_that_has_just_ended_has_none_either(it: Setting) -> None:
+    """The engine's event is under way."""
+    it.samples.ended = {"web"}
+    with pytest.raises(ContainerNotRunning):
+        await it.sampler.stats(WEB)
+
+
+async def test_a_container_that_goes_meanwhile_is_not_found(it: Setting) -> None:
+    task = asyncio.create_task(it.sampler.stats(WEB))
+    await asyncio.sleep(0.02)
+    it.inventory.remove(WEB.full_id)
+    with pytest.raises(ContainerNotFound):
+        await task
+
+
+async def test_a_run_is_not_compared_with_the_one_before(it: Setting) -> None:
+    await it.sampler.stats(WEB)
+    again = WEB.model_copy(update={"started_at": at(60)})
+    it.inventory.put(again)
+    it.samples.cpu_ns = 10**12  # more than before, so that the counters alone say nothing
+    found = await it.sampler.stats(again)
+    assert found.cpu_percent == pytest.approx(50, abs=1)
+    assert found.interval_s == pytest.approx(module.SHORTEST_INTERVAL, abs=0.05)
+
+
+async def test_a_container_on_anothers_network_is_read_as_on_that(it: Setting) -> None:
+    host = container("c3" * 32, name="host", networks=("host",))
+    one = container("d4" * 32, name="one", network_of=host.full_id)
+    two = container("e5" * 32, name="two", network_of=one.full_id)
+    ring = container("f6" * 32, name="ring", network_of="f6" * 32)
+    orphan = container("07" * 32, name="orphan", network_of="99" * 32)
+    for each in (host, one, two, ring, orphan):
+        it.inventory.put(each)
+    await it.sampler.run_once()
+    read = {each.name: each.networks for each in it.samples.containers}
+    assert read == {
+        "web": (), "db": (), "ring": (), "orphan": (),
+        "host": ("host",), "one": ("host",), "two": ("host",),
+    }  # fmt: skip
+
+
+# All
+
+
+async def test_all_are_answered_in_the_order_asked_for(it: Setting) -> None:
+    await it.sampler.run_once()
+    found = await it.sampler.all([DB, WEB])
+    assert [each.name for each in found] == ["db", "web"]
+
+
+async def test_what_was_never_sampled_is_left_out_when_the_engine_is_slow(it: Setting) -> None:
+    it.samples.by_engine, it.samples.seconds = {"db"}, 30.0
+    found = await it.sampler.all([WEB, DB])
+    assert [each.name for each in found] == ["web"]
+
+
+async def test_the_engine_is_not_asked_about_all_at_once(it: Setting) -> None:
+    many = [container(f"{number:064x}", name=f"many-{number}") for number in range(100)]
+    for each in many:
+        it.inventory.put(each)
+    it.samples.by_engine, it.samples.seconds = {each.name for each in many}, 30.0
+    await it.sampler.all(many)
+    assert len(it.samples.asked) == module.ENGINE_AT_ONCE
+
+
+# The beat
+
+
+async def test_a_beat_samples_what_was_never_sampled_and_the_next_one_makes_it_two(
+    it: Setting,
+) -> None:
+    await it.sampler.run_once()
+    assert sorted(it.samples.read_ones) == ["db", "web"]
+    age_by(it, 1.0)
+    await asyncio.sleep(module.SHORTEST_INTERVAL)
+    await it.sampler.run_once()
+    assert sorted(it.samples.read_ones) == ["db", "db", "web", "web"]
+    age_by(it, 1.0)
+    await it.sampler.run_once()
+    assert len(it.samples.read_ones) == 4, "a figure is there, and nobody asks"
+
+
+async def test_a_beat_samples_what_is_asked_for_often(it: Setting) -> None:
+    for _ in range(2):
+        await it.sampler.stats(WEB)
+    it.samples.read_ones.clear()
+    for _ in range(3):
+        age_by(it, 1.0)
+        await it.sampler.run_once()
+    assert it.samples.read_ones.count("web") == 3
+
+
+async def test_over_the_budget_even_that_is_sampled_less_often() -> None:
+    it = Setting(budget=0.01)
+    for _ in range(2):
+        await it.sampler.stats(WEB)
+    it.interest.cost("engine", 1, 0.05)  # five times what a second may cost
+    it.samples.read_ones.clear()
+    await it.sampler.run_once()
+    assert it.counts.stretch > 4
+    age_by(it, 1.0)
+    await it.sampler.run_once()
+    assert "web" not in it.samples.read_ones
+    age_by(it, 60.0)
+    await it.sampler.run_once()
+    assert "web" in it.samples.read_ones
+
+
+async def test_an_engine_that_fails_is_not_asked_at_every_beat(it: Setting) -> None:
+    await it.sampler.stats(WEB)
+    it.samples.by_engine, it.samples.failure = {"web"}, EngineUnavailable("away")
+    age_by(it, 60.0)
+    for _ in range(3):
+        await it.sampler.run_once()
+        await asyncio.sleep(0.01)
+    assert it.samples.asked == ["web"]
+
+
+async def test_the_files_of_what_has_ended_are_let_go(it: Setting) -> None:
+    await it.sampler.run_once()
+    assert it.samples.kept == []
+    it.inventory.put(WEB.model_copy(update={"state": "exited", "status": "exited"}))
+    await it.sampler.run_once()
+    assert it.samples.kept == [{DB.full_id}]
+    assert [each.name for each, _ in it.sampler.latest()] == ["db"]
+
+
+async def test_the_beat_goes_on_after_a_failure(
+    it: Setting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "HOT", 0.01)
+    calls = 0
+
+    async def fail() -> None:
+        nonlocal calls
+        calls += 1
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(it.sampler, "run_once", fail)
+    task = asyncio.create_task(it.sampler.run())
+    await asyncio.sleep(0.1)
+    task.cancel()
+    assert calls > 2
+    assert "a bug" in caplog.text
+
+
+# History
+
+
+async def test_history_grows_with_samples_and_outlives_a_stop(it: Setting) -> None:
+    await it.sampler.stats(WEB)
+    points = it.sampler.history(WEB, None, None)
+    assert [point.cpu_percent is None for point in points] == [True, False]
+    assert points[-1].memory_usage_bytes == points[-1].memory_max_bytes == 1000
+    assert points[-1].network_rx_bytes_per_s is None
+    stopped = WEB.model_copy(update={"state": "exited", "status": "exited"})
+    it.inventory.put(stopped)
+    await it.sampler.run_once()
+    assert it.sampler.history(stopped, None, None) == points
+    assert it.sampler.history(stopped, points[0].at.timestamp(), None) == points[1:]
+
+
+async def test_history_goes_with_the_container(it: Setting) -> None:
+    await it.sampler.stats(WEB)
+    it.inventory.remove(WEB.full_id)
+    await it.sampler.run_once()
+    assert WEB.full_id not in it.sampler._series
+
+
+async def test_history_goes_along_with_a_move(it: Setting) -> None:
+    await it.sampler.stats(WEB)
+    moved = container("d4" * 32, name="web", earlier_ids=(WEB.full_id,))
+    it.inventory.put(moved)
+    it.inventory.remove(WEB.full_id)
+    await it.sampler.run_once()
+    assert len(it.sampler.history(moved, None, None)) == 3
+    assert WEB.full_id not in it.sampler._series
+
+
+async def test_the_history_of_what_stopped_long_ago_is_dropped() -> None:
+    it = Setting(stats_long_history=10.0)
+    await it.sampler.stats(WEB)
+    series = it.sampler._series[WEB.full_id]
+    series._fine.latest = time.time() - 11
+    it.inventory.put(WEB.model_copy(update={"state": "exited", "status": "exited"}))
+    await it.sampler.run_once()
+    assert it.sampler._series.keys() == {DB.full_id}
+
+
+# Streams
+
+
+async def beat(it: Setting) -> None:
+    await asyncio.sleep(module.SHORTEST_INTERVAL)
+    age_by(it, 1.0)
+    await it.sampler.run_once()
+
+
+async def test_a_stream_has_an_event_at_each_beat(it: Setting) -> None:
+    follow = it.sampler.follow(WEB.full_id, 1)
+    times = [(await anext(follow)).timestamp]
+    for _ in range(3):
+        event = asyncio.create_task(follow.__anext__())
+        await beat(it)
+        times.append((await event).timestamp)
+    assert times == sorted(set(times))
+    await follow.aclose()
+
+
+async def test_a_stream_may_leave_out_beats(it: Setting) -> None:
+    follow = it.sampler.follow(WEB.full_id, 3)
+    await anext(follow)
+    event = asyncio.create_task(follow.__anext__())
+    for done in (False, False, True):
+        await beat(it)
+        await asyncio.sleep(0.01)
+        assert event.done() is done
+    await follow.aclose()
+
+
+async def test_a_slow_reader_loses_samples_and_gets_the_newest(it: Setting) -> None:
+    slow, fast = (it.sampler.follow(WEB.full_id, 1) for _ in range(2))
+    await anext(slow)
+    await anext(fast)
+    seen = []
+    for _ in range(4):
+        event = asyncio.create_task(fast.__anext__())
+        await beat(it)
+        seen.append((await event).timestamp)
+    assert (await anext(slow)).timestamp == seen[-1]
+    for each in (slow, fast):
+        await each.aclose()
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_a_stream_ends_when_its_container_does(it: Setting, gone: bool) -> None:
+    follow = it.sampler.follow(WEB.full_id, 1)
+    await anext(follow)
+    event = asyncio.create_task(follow.__anext__())
+    await asyncio.sleep(0)
+    if gone:
+        it.inventory.remove(WEB.full_id)
+    else:
+        it.inventory.put(WEB.model_copy(update={"state": "exited", "status": "exited"}))
+    await beat(it)
+    with pytest.raises(StopAsyncIteration):
+        await event
+    assert it.sampler.ended(WEB.full_id) == ("removed" if gone else "stopped")
+
+
+async def test_streams_end_with_the_service(it: Setting) -> None:
+    one, all_of_them = (
+        it.sampler.follow(WEB.full_id, 3600),
+        it.sampler.follow_all(lambda: [WEB, DB], 3600),
+    )
+    await anext(one)
+    assert [each.name for each in await anext(all_of_them)] == ["web", "db"]
+    events = [asyncio.create_task(stream.__anext__()) for stream in (one, all_of_them)]
+    await asyncio.sleep(0)
+    it.sampler.end()
+    for event in events:
+        with pytest.raises(StopAsyncIteration):
+            await event
+    assert it.sampler.ended(WEB.full_id) == "shutting-down"
+
+
+async def test_a_stream_survives_an_engine_that_fails(it: Setting) -> None:
+    it.samples.by_engine = {"web"}
+    follow = it.sampler.follow(WEB.full_id, 1)
+    first = await anext(follow)
+    it.samples.failure = EngineUnavailable("away")
+    age_by(it, module.STALE_SECONDS)
+    event = asyncio.create_task(follow.__anext__())
+    await beat(it)
+    await asyncio.sleep(0.01)
+    assert not event.done()
+    it.samples.failure = None
+    it.sampler._ring()
+    assert (await event).timestamp > first.timestamp
+    await follow.aclose()
+
+
+async def test_open_streams_are_counted_and_keep_the_container_hot(it: Setting) -> None:
+    follow = it.sampler.follow(WEB.full_id, 1)
+    await anext(follow)
+    assert it.counts.streams == 1
+    assert it.interest.interval(WEB.full_id, 1e9) == HOT
+    everything = it.sampler.follow_all(lambda: [], 1)
+    await anext(everything)
+    assert it.counts.streams == 2
+    assert it.interest.interval(EVERYTHING, 1e9) == HOT
+    await follow.aclose()
+    await everything.aclose()
+    assert it.counts.streams == 0
