@@ -36,6 +36,7 @@ from orchestrator.models import (
     Endpoint,
     Health,
     HistoryWindow,
+    HostHistory,
     Index,
     PortRow,
     PortTable,
@@ -499,9 +500,29 @@ def add_statistics_routes(app: FastAPI) -> None:
         responses=problems.openapi_responses((errors.EngineUnavailable,)),
     )
     async def system(service: ListedService) -> SystemStats:
-        """CPU, memory, disk, network, load and uptime, and how many containers there are."""
-        host = await service.host.read()
+        """CPU, memory, disk, network, load and uptime, and how many containers there are.
+
+        Each part says whether it is the whole host's or only that of the container that the service
+        runs in. The figures are those of the last sample, at most a second old.
+        """
+        host = await service.sampler.host()
         return SystemStats(**host.model_dump(), containers=service.inventory.counts())
+
+    @app.get(
+        "/system/stats/history",
+        tags=["statistics"],
+        summary="What the host has used",
+        response_description="The points.",
+        responses=problems.openapi_responses((errors.InvalidRequest, errors.EngineUnavailable)),
+    )
+    async def system_history(
+        service: ListedService, window: Annotated[HistoryWindow, Query()]
+    ) -> HostHistory:
+        """Points of the last minutes as they were sampled, and thinned ones of the time before, as
+        long as the settings say. Sampled once a second while somebody asks, rarer else.
+        """
+        points = service.host.history(time.time(), window.since_seconds, window.step)
+        return HostHistory(step_s=window.step, points=points)
 
 
 def add_port_routes(app: FastAPI, example: int) -> None:

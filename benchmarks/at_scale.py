@@ -26,10 +26,10 @@ from typing import Any, TextIO
 import httpx
 
 from orchestrator.engine import Engine
+from orchestrator.host_ports import HostPorts
 from orchestrator.inventory import Inventory
 from orchestrator.ports import PortAllocator
 from orchestrator.settings import Settings
-from orchestrator.system import HostPorts
 from orchestrator.watcher import Watcher
 
 from .measure import in_turns, show_times, step, table, timed

@@ -19,7 +19,10 @@
     pools        threads for calls that block, with deadlines
     engine       the only module that talks to Docker
     inventory    what the engine holds, in memory
-    system       the host: its load, its listening sockets
+    history      a bounded series of figures; pure
+    host_files   what the host uses, in the kernel's files, and whose figures those are
+    system       the host's statistics: the last sample, and a history
+    host_ports   the host's ports that processes listen on
     request_ids  an id for each request, in answers and log lines
     cgroups      samples from the kernel's files
     watcher      list + watch: inventory and ports equal to the engine

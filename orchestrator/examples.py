@@ -80,9 +80,11 @@ _MEMORY = {
     "total_bytes": 8589934592,
     "used_bytes": 2147483648,
     "available_bytes": 6442450944,
+    "scope": "host",
 }
 
 _DISK = {
+    "path": "/",
     "total": "102400.00 MB",
     "used": "40960.00 MB",
     "free": "61440.00 MB",
@@ -90,11 +92,13 @@ _DISK = {
     "total_bytes": 107374182400,
     "used_bytes": 42949672960,
     "free_bytes": 64424509440,
+    "scope": "host",
 }
 
 _HOST = {
     "hostname": "host-1",
-    "cpu": {"percent": 12.5, "count": 4, "load_average": [0.5, 0.4, 0.3]},
+    "hostname_scope": "host",
+    "cpu": {"percent": 12.5, "count": 4, "load_average": [0.5, 0.4, 0.3], "scope": "host"},
     "memory": _MEMORY,
     "disk": _DISK,
     "network": {
@@ -102,9 +106,27 @@ _HOST = {
         "tx": "0.75 MB",
         "rx_bytes": 1310720,
         "tx_bytes": 786432,
+        "interfaces": ["eth0"],
+        "scope": "host",
     },
     "uptime_s": 86400.0,
+    "uptime_scope": "host",
     "timestamp": 1767366245.5,
+    "age_s": 0.412,
+    "interval_s": 1.003,
+}
+
+_HOST_POINT = {
+    "at": "2026-01-02T15:04:05.500000Z",
+    "interval_s": 1.003,
+    "cpu_percent": 12.5,
+    "load_1m": 0.5,
+    "memory_used_bytes": 2147483648,
+    "memory_max_bytes": 2147483648,
+    "memory_available_bytes": 6442450944,
+    "disk_used_bytes": 42949672960,
+    "network_rx_bytes_per_s": 2048.0,
+    "network_tx_bytes_per_s": 1024.0,
 }
 
 # By the name of the model.
@@ -179,6 +201,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "PortRow": _PORT_ROW,
     "PortTable": {**_PORT_SUMMARY, "ports": [_PORT_ROW]},
     "SystemStats": {**_HOST, "containers": _COUNTS},
+    "HostHistory": {"step_s": None, "points": [_HOST_POINT]},
     "Index": {
         "name": "Docker Orchestration API",
         "version": "0.1.0",

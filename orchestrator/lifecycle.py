@@ -25,6 +25,7 @@ from .errors import (
     PortInUse,
     PortRefused,
 )
+from .host_ports import HostPorts
 from .inventory import Inventory
 from .leftovers import Leftovers
 from .models import Container, RemovedContainer
@@ -35,7 +36,6 @@ from .port_record import port_in_use
 from .ports import PortAllocator
 from .refused_ports import RefusedPorts
 from .settings import Settings
-from .system import HostPorts
 
 log = logging.getLogger(__name__)
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 State = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 PortState = Literal["free", "reserved", "in_use", "remembered", "external"]
+Scope = Literal["host", "container"]
 
 
 class Model(BaseModel):
@@ -306,9 +307,10 @@ class ContainerCounts(Model):
 
 
 class HostCpu(Model):
-    percent: float | None = Field(description="100 is all CPUs busy.")
+    percent: float | None = Field(description="100 is all CPUs busy; the mean of `interval_s`.")
     count: int
     load_average: list[float] = Field(description="Over 1, 5 and 15 minutes.")
+    scope: Scope
 
 
 class HostMemory(Model):
@@ -319,11 +321,13 @@ class HostMemory(Model):
     total_bytes: int
     used_bytes: int
     available_bytes: int
+    scope: Scope
 
 
 class HostDisk(Model):
-    """The file system that holds `/`."""
+    """The file system that holds `path`. In a container that is where the engine keeps its data."""
 
+    path: str
     total: str | None
     used: str | None
     free: str | None
@@ -331,31 +335,68 @@ class HostDisk(Model):
     total_bytes: int
     used_bytes: int
     free_bytes: int
+    scope: Scope
 
 
 class HostNetwork(Model):
-    """All interfaces together, since the host started."""
+    """What the network cards have carried since the host started. Null where there is none.
+
+    Traffic of containers counts once: loopback, bridges, the containers' ends of them and tunnels
+    are left out.
+    """
 
     rx: str | None
     tx: str | None
     rx_bytes: int | None
     tx_bytes: int | None
+    interfaces: list[str] = Field(description="Those that are counted.")
+    scope: Scope
 
 
 class HostStats(Model):
+    """A sample. `scope` says whether figures are of the whole host, or of the container that the
+    service runs in.
+    """
+
     hostname: str
+    hostname_scope: Scope
     cpu: HostCpu
     memory: HostMemory
     disk: HostDisk
     network: HostNetwork
     uptime_s: float = Field(description="Seconds since the host started.")
-    timestamp: float = Field(description="Seconds since 1970, UTC.")
+    uptime_scope: Scope
+    timestamp: float = Field(description="When it was sampled: seconds since 1970, UTC.")
+    age_s: float = Field(description="Seconds between the sample and this answer.")
+    interval_s: float = Field(description="Seconds that `cpu.percent` is the mean of.")
 
 
 class SystemStats(HostStats):
     """The host's figures, and how many containers its engine has."""
 
     containers: ContainerCounts
+
+
+class HostPoint(Model):
+    """A moment of the host's history. Rates are means since the point before it."""
+
+    at: datetime
+    interval_s: float | None = Field(description="Seconds that the means are of.")
+    cpu_percent: float | None = Field(description="100 is all CPUs busy.")
+    load_1m: float | None
+    memory_used_bytes: int | None = Field(description="At that moment.")
+    memory_max_bytes: int | None = Field(description="The highest of all samples in the point.")
+    memory_available_bytes: int | None
+    disk_used_bytes: int | None
+    network_rx_bytes_per_s: float | None
+    network_tx_bytes_per_s: float | None
+
+
+class HostHistory(Model):
+    """What the host has used, the oldest point first."""
+
+    step_s: float | None = Field(description="Seconds that a point stands for; null: as sampled.")
+    points: list[HostPoint]
 
 
 # The service itself

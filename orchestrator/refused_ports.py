@@ -1,9 +1,9 @@
 """Ports that the engine refused because something else has them."""
 
 from .errors import PortRefused
+from .host_ports import HostPorts
 from .ports import PortAllocator, Reservation
 from .quantities import PortRange
-from .system import HostPorts
 
 
 class RefusedPorts:

@@ -25,11 +25,12 @@ from .errors import ContainerNotRunning, OrchestratorError
 from .history import Fold, Point, Series, Span
 from .interest import EVERYTHING, HOT, Interest
 from .inventory import Inventory
-from .models import Container, ContainerStats, StatsPoint
+from .models import Container, ContainerStats, HostStats, StatsPoint
 from .sampler_counts import SamplerCounts
 from .settings import Settings
 from .sources import Sources
 from .stats import Rates, Sample, rates, summarise
+from .system import HostMonitor
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,9 @@ _COLUMNS: Mapping[str, Fold] = {
 }
 _WHOLE = frozenset(("memory_usage_bytes", "memory_max_bytes", "memory_cache_bytes", "pids"))
 
+# Stands for the host among the containers' ids.
+_HOST = "host"
+
 End = Literal["removed", "stopped", "shutting-down"]
 
 
@@ -89,6 +93,7 @@ class Sampler:
     def __init__(
         self,
         sources: Sources,
+        host: HostMonitor,
         inventory: Inventory,
         interest: Interest,
         counts: SamplerCounts,
@@ -96,6 +101,7 @@ class Sampler:
     ) -> None:
         self.counts = counts
         self._sources = sources
+        self._host = host
         self._inventory = inventory
         self._interest = interest
         self._fine = Span(settings.stats_history, HOT)
@@ -151,6 +157,11 @@ class Sampler:
             await asyncio.wait(tasks, timeout=PATIENCE_SECONDS)
         found = ((container, self._current(container)) for container in running)
         return [_summary(container, latest) for container, latest in found if latest is not None]
+
+    async def host(self) -> HostStats:
+        """What the host uses, from memory as well."""
+        self._interest.asked(_HOST, time.monotonic())
+        return await self._host.read()
 
     def history(
         self, container: Container, since: float | None, step: float | None
@@ -239,6 +250,10 @@ class Sampler:
         due.sort(key=itemgetter(0), reverse=True)
         self._ask_for(await self._read([container for _, container in due]))
         self._ring()
+        late = now - self._tried.get(_HOST, -math.inf)
+        if late >= self._interest.interval(_HOST, now) - EARLY_SECONDS:
+            self._tried[_HOST] = now
+            await self._host.sample()
 
     def end(self) -> None:
         """Ends all streams. Safe to call from a signal handler."""

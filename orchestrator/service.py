@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from .engine import Engine
+from .host_ports import HostPorts
 from .idempotency import IdempotentCreates
 from .interest import Interest
 from .inventory import Inventory
@@ -20,7 +21,7 @@ from .sampler import Sampler
 from .sampler_counts import SamplerCounts
 from .settings import Settings
 from .sources import Sources
-from .system import HostMonitor, HostPorts
+from .system import HostMonitor
 from .watcher import Watcher
 
 # Seconds that a shutdown waits for mutations whose caller has gone.
@@ -53,6 +54,7 @@ class Service:
             engine, inventory, ports, host_ports, networks, watcher.refresh, settings
         )
         interest, counts = Interest(settings.stats_cpu_percent / 100), SamplerCounts()
+        host = HostMonitor(settings)
         sources = Sources(engine, settings, interest, counts)
         return cls(
             settings=settings,
@@ -62,8 +64,8 @@ class Service:
             watcher=watcher,
             lifecycle=lifecycle,
             creates=IdempotentCreates(engine, inventory, watcher.refresh, lifecycle.create),
-            sampler=Sampler(sources, inventory, interest, counts, settings),
-            host=HostMonitor(),
+            sampler=Sampler(sources, host, inventory, interest, counts, settings),
+            host=host,
         )
 
     @asynccontextmanager

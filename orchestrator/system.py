@@ -1,210 +1,215 @@
-"""The host, as psutil sees it: its load, and which of its ports processes listen on."""
+"""What the host uses: the last sample, shared by all who ask, and a bounded history of them."""
 
 import asyncio
-import os
-import socket
-import struct
 import time
-from collections.abc import Callable, Container
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
+from .history import Fold, Point, Series, Span
+from .host_files import Reading, Traffic, find_reader
+from .models import HostCpu, HostDisk, HostMemory, HostNetwork, HostPoint, HostStats
+from .quantities import megabytes
+from .settings import Settings
 
-from .models import HostCpu, HostDisk, HostMemory, HostNetwork, HostStats
-from .quantities import PortRange, megabytes
+# Seconds that a sample answers questions for.
+FRESH = 1.0
+# Seconds that two samples are apart at least: the kernel accounts time in ticks of 10 ms, and
+# somebody who asks while the sampler is at it adds no second point.
+APART = 0.5
+# Seconds between the two readings that the very first sample takes.
+FIRST_INTERVAL = 0.2
 
-# CPU figures are means over an interval; shorter ones are noise, longer ones are history.
-SHORTEST_INTERVAL = 0.2
-LONGEST_INTERVAL = 10.0
-# The state of a socket that listens, in /proc/net/tcp: TCP_LISTEN of linux/net/tcp_states.h.
-_LISTEN = "0A"
+COLUMNS: dict[str, Fold] = {
+    "cpu_percent": "mean",
+    "load_1m": "last",
+    "memory_used_bytes": "last",
+    "memory_max_bytes": "max",
+    "memory_available_bytes": "last",
+    "disk_used_bytes": "last",
+    "network_rx_bytes_per_s": "mean",
+    "network_tx_bytes_per_s": "mean",
+}
+FINE_EVERY, COARSE_EVERY = 1.0, 10.0  # seconds
 
 
 @dataclass(frozen=True)
-class _CpuTimes:
-    at: float
-    busy: float
-    total: float
+class HostRates:
+    """Means between two readings; None is not known."""
+
+    interval: float  # seconds
+    cpu_percent: float | None  # 100 is all CPUs
+    network_rx: float | None  # bytes per second
+    network_tx: float | None
 
 
-def _cpu_times() -> _CpuTimes:
-    times = psutil.cpu_times()
-    # guest time is part of user time on Linux (proc(5), /proc/stat), so it is not added again.
-    total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
-    idle = times.idle + getattr(times, "iowait", 0.0)
-    return _CpuTimes(time.monotonic(), total - idle, total)
+@dataclass(frozen=True)
+class Sample:
+    reading: Reading
+    rates: HostRates  # since the reading before it
 
 
 class HostMonitor:
-    """Host statistics. Callers at the same time share one CPU measurement."""
+    """Host statistics. Who asks at the same time shares one sample."""
 
-    def __init__(self) -> None:
-        self._last = _cpu_times()
-        self._percent: float | None = None
-        self._measuring: asyncio.Task[None] | None = None
-
-    async def read(self) -> HostStats:
-        """The figures now; takes at most `SHORTEST_INTERVAL` seconds, mostly none."""
-        if self._measuring is None or self._measuring.done():
-            self._measuring = asyncio.create_task(self._measure())
-        await asyncio.shield(self._measuring)
-        memory = psutil.virtual_memory()
-        disk = await asyncio.to_thread(psutil.disk_usage, "/")
-        network = psutil.net_io_counters()
-        used = memory.total - memory.available
-        return HostStats(
-            hostname=socket.gethostname(),
-            cpu=HostCpu(
-                percent=self._percent,
-                count=psutil.cpu_count() or 1,
-                load_average=list(os.getloadavg()),
-            ),
-            memory=HostMemory(
-                total=megabytes(memory.total),
-                used=megabytes(used),
-                available=megabytes(memory.available),
-                percent=memory.percent,
-                total_bytes=memory.total,
-                used_bytes=used,
-                available_bytes=memory.available,
-            ),
-            disk=HostDisk(
-                total=megabytes(disk.total),
-                used=megabytes(disk.used),
-                free=megabytes(disk.free),
-                percent=disk.percent,
-                total_bytes=disk.total,
-                used_bytes=disk.used,
-                free_bytes=disk.free,
-            ),
-            network=HostNetwork(
-                rx=megabytes(network.bytes_recv) if network else None,
-                tx=megabytes(network.bytes_sent) if network else None,
-                rx_bytes=network.bytes_recv if network else None,
-                tx_bytes=network.bytes_sent if network else None,
-            ),
-            uptime_s=round(time.time() - psutil.boot_time(), 1),
-            timestamp=time.time(),
+    def __init__(self, settings: Settings) -> None:
+        self._proc_root = Path(settings.proc_root)
+        self._read: Callable[[], Reading] | None = None
+        self._last: Sample | None = None
+        self._sampling: asyncio.Task[Sample] | None = None
+        self._series = Series(
+            COLUMNS,
+            Span(settings.stats_history, FINE_EVERY),
+            Span(settings.stats_long_history, COARSE_EVERY),
         )
 
-    async def _measure(self) -> None:
-        now = _cpu_times()
-        age = now.at - self._last.at
-        if age < SHORTEST_INTERVAL and self._percent is not None:
-            return
-        if not SHORTEST_INTERVAL <= age <= LONGEST_INTERVAL:
-            self._last = now
-            await asyncio.sleep(SHORTEST_INTERVAL)
-            now = _cpu_times()
-        spent = now.total - self._last.total
-        if spent > 0:
-            self._percent = round(100 * (now.busy - self._last.busy) / spent, 1)
-        self._last = now
-
-
-class HostPorts:
-    """Which ports of the host processes listen on, where this process can see that at all.
-
-    It can where it shares the engine's network namespace; in a container of its own it would see
-    its own sockets, which say nothing about the host's.
-    """
-
-    def __init__(self, socket_path: str | None) -> None:
-        self._socket_path = socket_path
-
-    async def listeners(
-        self, ports: PortRange, ignore: Callable[[int], bool]
-    ) -> dict[int, str | None] | None:
-        """Port -> name of the process that listens on it; None where the host cannot be seen.
-
-        A name is None where the process belongs to somebody else and may not be looked up. Left
-        out are the ports for which `ignore` is true when the sockets have been read, and those of
-        Docker's own proxies, which stand for containers.
+    async def read(self) -> HostStats:
+        """The last sample if it is fresh, else a new one, which takes a millisecond or two; the
+        very first one takes `FIRST_INTERVAL` seconds.
         """
-        if not await asyncio.to_thread(_shares_network_with, self._socket_path):
-            return None
-        wanted: Container[int] = ports
-        if (listened := await asyncio.to_thread(_listened_ports)) is not None:
-            wanted = {port for port in listened if port in ports and not ignore(port)}
-            if not wanted:
-                return {}
-        found = await asyncio.to_thread(_listeners, wanted)
-        if found is None:
-            return None
-        return {
-            port: name
-            for port, name in found.items()
-            if name not in ("docker-proxy", "rootlesskit") and not ignore(port)
-        }
+        last = self._last
+        if last is None or time.monotonic() - last.reading.clock > FRESH:
+            last = await self._shared_sample()
+        return summarise(last, time.monotonic() - last.reading.clock)
+
+    async def sample(self) -> None:
+        """Takes a sample and adds it to the history, unless one was taken just before."""
+        await self._shared_sample()
+
+    def history(self, now: float, since: float | None, step: float | None) -> list[HostPoint]:
+        """What is kept of the samples, the oldest first; see `Series.points`."""
+        return [_point(point) for point in self._series.points(now, since, step)]
+
+    async def _shared_sample(self) -> Sample:
+        if self._sampling is None or self._sampling.done():
+            self._sampling = asyncio.create_task(self._take())
+        return await asyncio.shield(self._sampling)
+
+    async def _take(self) -> Sample:
+        """One sample. The files are read in a thread, for they are long where interfaces are many:
+        each container has one on the host.
+        """
+        if self._read is None:
+            self._read = await asyncio.to_thread(find_reader, self._proc_root)
+        if self._last is None:
+            before = await asyncio.to_thread(self._read)
+            await asyncio.sleep(FIRST_INTERVAL)
+        elif time.monotonic() - self._last.reading.clock < APART:
+            return self._last
+        else:
+            before = self._last.reading
+        reading = await asyncio.to_thread(self._read)
+        rates = rates_between(before, reading)
+        self._last = Sample(reading, rates)
+        used = reading.memory.total - reading.memory.available
+        values = (  # in the order of COLUMNS
+            rates.cpu_percent,
+            reading.load[0],
+            used,
+            used,
+            reading.memory.available,
+            reading.disk.used,
+            rates.network_rx,
+            rates.network_tx,
+        )
+        self._series.add(reading.at, rates.interval, values)
+        return self._last
 
 
-def listening(table: str) -> set[int]:
-    """The ports that somebody listens on, from the text of /proc/net/tcp or tcp6 (proc(5))."""
-    rows = (line.split() for line in table.splitlines()[1:])
-    return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == _LISTEN}
+def rates_between(before: Reading, after: Reading) -> HostRates:
+    seconds = after.clock - before.clock
+    spent = after.cpu.total - before.cpu.total
+    percent = None
+    if spent > 0:
+        # Time that waits for disks may go backwards (proc(5)).
+        percent = min(max(100 * (after.cpu.busy - before.cpu.busy) / spent, 0.0), 100.0)
+    carried = [
+        Traffic(now.rx - then.rx, now.tx - then.tx)
+        for name, now in after.networks.items()
+        if (then := before.networks.get(name)) and now.rx >= then.rx and now.tx >= then.tx
+    ]
+    known = bool(carried) and seconds > 0  # an interface that has come or gone says nothing
+    return HostRates(
+        interval=seconds,
+        cpu_percent=percent,
+        network_rx=sum(each.rx for each in carried) / seconds if known else None,
+        network_tx=sum(each.tx for each in carried) / seconds if known else None,
+    )
 
 
-def _listened_ports() -> set[int] | None:
-    """What the kernel says about it; None where it has no such table.
+def summarise(sample: Sample, age: float) -> HostStats:
+    """The figures of a sample that is `age` seconds old."""
+    reading, rates = sample.reading, sample.rates
+    memory, disk, scopes = reading.memory, reading.disk, reading.scopes
+    used, networks = memory.total - memory.available, reading.networks.values()
+    received = sum(each.rx for each in networks) if networks else None
+    sent = sum(each.tx for each in networks) if networks else None
+    return HostStats(
+        hostname=reading.hostname,
+        hostname_scope=scopes.hostname,
+        cpu=HostCpu(
+            percent=_rounded(rates.cpu_percent, 1),
+            count=reading.cpus,
+            load_average=list(reading.load),
+            scope=scopes.cpu,
+        ),
+        memory=HostMemory(
+            total=megabytes(memory.total),
+            used=megabytes(used),
+            available=megabytes(memory.available),
+            percent=round(100 * used / memory.total, 1),
+            total_bytes=memory.total,
+            used_bytes=used,
+            available_bytes=memory.available,
+            scope=scopes.memory,
+        ),
+        disk=HostDisk(
+            path=disk.path,
+            total=megabytes(disk.total),
+            used=megabytes(disk.used),
+            free=megabytes(disk.free),
+            percent=disk.percent,
+            total_bytes=disk.total,
+            used_bytes=disk.used,
+            free_bytes=disk.free,
+            scope=scopes.disk,
+        ),
+        network=HostNetwork(
+            rx=megabytes(received),
+            tx=megabytes(sent),
+            rx_bytes=received,
+            tx_bytes=sent,
+            interfaces=list(reading.networks),
+            scope=scopes.network,
+        ),
+        uptime_s=round(reading.uptime, 1),
+        uptime_scope=scopes.uptime,
+        timestamp=reading.at,
+        age_s=round(age, 3),
+        interval_s=round(rates.interval, 3),
+    )
 
-    psutil says who listens, too, but for that it looks at all open files of all processes: 0.4 s
-    with 999 containers, during which the service answers slowly.
-    """
-    try:
-        ports = listening(Path("/proc/self/net/tcp").read_text())
-        with suppress(FileNotFoundError):  # IPv6 may be off
-            ports |= listening(Path("/proc/self/net/tcp6").read_text())
-    except OSError:
-        return None
-    return ports
+
+def _point(point: Point) -> HostPoint:
+    cpu, load, used, most, available, disk, rx, tx = point.values  # in the order of COLUMNS
+    return HostPoint(
+        at=datetime.fromtimestamp(point.at, UTC),
+        interval_s=_rounded(point.interval, 3),
+        cpu_percent=_rounded(cpu, 1),
+        load_1m=_rounded(load, 2),
+        memory_used_bytes=_whole(used),
+        memory_max_bytes=_whole(most),
+        memory_available_bytes=_whole(available),
+        disk_used_bytes=_whole(disk),
+        network_rx_bytes_per_s=_rounded(rx, 1),
+        network_tx_bytes_per_s=_rounded(tx, 1),
+    )
 
 
-def _listeners(ports: Container[int]) -> dict[int, str | None] | None:
-    """Port -> name of the process that listens on it; None where that cannot be known."""
-    found: dict[int, str | None] = {}
-    try:
-        for connection in psutil.net_connections(kind="tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr:
-                port = connection.laddr.port
-                if port in ports and not found.get(port):
-                    found[port] = _process_name(connection.pid)
-    except psutil.Error:  # macOS tells root only
-        return None
-    return found
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
-def _process_name(pid: int | None) -> str | None:
-    if pid is None:
-        return None
-    try:
-        return psutil.Process(pid).name()
-    except psutil.Error:
-        return None
-
-
-def _shares_network_with(socket_path: str | None) -> bool:
-    """Whether this process is in the network namespace of the engine behind a Unix socket.
-
-    The engine's process is the peer of the socket (SO_PEERCRED, unix(7)); in a container of its own
-    process namespace the peer is 0. Where its namespace may not be read (not root), a local
-    socket and no container around us are taken as a yes.
-    """
-    if socket_path is None:
-        return False
-    try:
-        with socket.socket(socket.AF_UNIX) as peer:
-            peer.settimeout(1)
-            peer.connect(socket_path)
-            credentials = peer.getsockopt(
-                socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")
-            )
-        pid = struct.unpack("3i", credentials)[0]
-        if pid == 0:
-            return False
-        return Path(f"/proc/{pid}/ns/net").readlink() == Path("/proc/self/ns/net").readlink()
-    except PermissionError:
-        return not Path("/.dockerenv").exists() and not Path("/run/.containerenv").exists()
-    except (OSError, AttributeError):  # no such peer any more; no SO_PEERCRED on this system
-        return False
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)

@@ -23,11 +23,11 @@ from typing import Any
 
 from .engine import Engine, EngineInfo
 from .errors import ContainerNotFound, EngineFailed, EngineUnavailable, OrchestratorError
+from .host_ports import HostPorts
 from .inventory import Inventory
 from .models import Container
 from .payloads import agrees, parse_container
 from .ports import PortAllocator
-from .system import HostPorts
 
 log = logging.getLogger(__name__)
 

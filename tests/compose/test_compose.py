@@ -8,14 +8,17 @@ import os
 import shutil
 import socket
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import docker
 import httpx
+import psutil
 import pytest
 from docker.errors import ImageNotFound, NotFound
 
@@ -169,6 +172,126 @@ def test_created_container_answers_on_its_host_port(project: Project) -> None:
     health = f"http://127.0.0.1:{host_port}/health"
     wait_until(answers(health), 20, f"{health} answers")
     assert answers(f"{project.clone['url']}/health")()
+
+
+# Statistics, from the files of the host that Compose mounts
+
+
+def inside(container: Any, program: str, *arguments: str) -> str:
+    """What a Python program prints that runs in a container."""
+    done = container.exec_run(["python3", "-c", program, *arguments])
+    assert done.exit_code == 0, done.output.decode()
+    return str(done.output.decode())
+
+
+def read_inside(container: Any, path: str) -> str:
+    return inside(container, "import sys; print(open(sys.argv[1]).read(), end='')", path)
+
+
+def from_the_api(project: Project, path: str) -> Any:
+    address = f"http://127.0.0.1:{project.ports['API_PORT']}{path}"
+    answer = httpx.get(address, timeout=60, trust_env=False)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def received(net_dev: str) -> dict[str, int]:
+    """Bytes received, by interface, from the text of /proc/net/dev."""
+    rows = (line.partition(":") for line in net_dev.splitlines()[2:])
+    return {name.strip(): int(rest.split()[0]) for name, _, rest in rows}
+
+
+def runs_on_the_engines_host() -> bool:
+    """Whether this process sees the host of the engine; only there its figures can be compared."""
+    try:
+        return Path("/proc/2/comm").read_text() == "kthreadd\n"
+    except OSError:
+        return False
+
+
+on_the_host = pytest.mark.skipif(not runs_on_the_engines_host(), reason="this is not the host")
+
+
+def test_system_statistics_are_the_hosts(project: Project) -> None:
+    found = from_the_api(project, "/system/stats")
+    scopes = {part: found[part]["scope"] for part in ("cpu", "memory", "network", "disk")}
+    assert scopes == {"cpu": "host", "memory": "host", "network": "host", "disk": "container"}
+    assert found["uptime_scope"] == "host"
+    assert found["hostname_scope"] == "container"
+
+
+@on_the_host
+def test_system_statistics_agree_with_the_hosts_own(project: Project) -> None:
+    before = received(Path("/proc/1/net/dev").read_text())
+    time.sleep(1.1)  # a sample answers for a second
+    found = from_the_api(project, "/system/stats")
+    after = received(Path("/proc/1/net/dev").read_text())
+    counted = found["network"]["interfaces"]
+    if counted:
+        least, most = (sum(each[name] for name in counted) for each in (before, after))
+        assert least <= found["network"]["rx_bytes"] <= most
+    assert found["memory"]["total_bytes"] == psutil.virtual_memory().total
+    assert found["cpu"]["count"] == psutil.cpu_count()
+    assert found["uptime_s"] == pytest.approx(time.time() - psutil.boot_time(), abs=60)
+
+
+def test_the_groups_of_a_clone_can_be_read(
+    project: Project, docker_client: docker.DockerClient
+) -> None:
+    full_id = docker_client.api.inspect_container(project.clone["id"])["Id"]
+    search = (
+        "import os, pathlib, sys\n"
+        "root = pathlib.Path(os.environ['CGROUP_ROOT'])\n"
+        "name = 'memory.usage_in_bytes'\n"  # of cgroup v1
+        "if (root / 'cgroup.controllers').exists(): name = 'memory.current'\n"
+        "for place in root.rglob(name):\n"
+        "    if sys.argv[1] in str(place): print(place.read_text()); break\n"
+    )
+    assert int(inside(project.services["api"], search, full_id)) > 1024 * 1024
+
+
+@on_the_host
+def test_the_traffic_of_a_clone_can_be_read(
+    project: Project, docker_client: docker.DockerClient
+) -> None:
+    process = docker_client.api.inspect_container(project.clone["id"])["State"]["Pid"]
+    seen = received(read_inside(project.services["api"], f"/host/proc/{process}/net/dev"))
+    own = received(read_inside(docker_client.containers.get(project.clone["id"]), "/proc/net/dev"))
+    assert "eth0" in own
+    assert own.keys() == seen.keys()
+    assert seen["eth0"] <= own["eth0"]
+
+
+def test_statistics_come_from_the_hosts_cgroup_files(project: Project) -> None:
+    found = from_the_api(project, f"/containers/{project.clone['id']}/stats")
+    assert found["source"].startswith("cgroup")
+    assert found["network_rx_bytes"] is not None
+    assert found["network_tx_bytes"] is not None
+
+
+def test_the_hosts_files_are_mounted_read_only(
+    project: Project, docker_client: docker.DockerClient
+) -> None:
+    mounts = {
+        mount["Destination"]: mount["RW"] for mount in project.services["api"].attrs["Mounts"]
+    }
+    assert mounts["/host/proc"] is False
+    assert mounts["/host/sys/fs/cgroup"] is False
+    lines = read_inside(project.services["api"], "/proc/self/mountinfo").splitlines()
+    flags = {row[4]: row[5].split(",") for row in map(str.split, lines)}
+    for place, found in flags.items():
+        below = place.startswith(("/host/proc/", "/host/sys/fs/cgroup/"))
+        if place in ("/host/proc", "/host/sys/fs/cgroup") or (
+            below and _makes_all_mounts_read_only(docker_client)
+        ):
+            assert "ro" in found, place
+    write = "open('/host/proc/sys/vm/drop_caches', 'w')"
+    assert project.services["api"].exec_run(["python", "-c", write]).exit_code != 0
+
+
+def _makes_all_mounts_read_only(client: docker.DockerClient) -> bool:
+    """Engines before 25 leave mounts below a read-only one as they are."""
+    return int(client.version()["Version"].partition(".")[0]) >= 25
 
 
 @pytest.mark.parametrize("source", ["clone", "base"])

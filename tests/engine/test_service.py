@@ -44,6 +44,7 @@ CONTRACT = {
     ("DELETE", "/containers/{id}"),
     ("GET", "/containers/{id}/stats"),
     ("GET", "/system/stats"),
+    ("GET", "/system/stats/history"),
     ("GET", "/ports"),
     ("GET", "/ports/{port}"),
 }
@@ -309,6 +310,7 @@ def test_without_an_engine_the_process_is_alive_and_says_what_is_wrong(
         ("GET", "/containers/some"),
         ("GET", "/containers/some/stats"),
         ("GET", "/system/stats"),
+        ("GET", "/system/stats/history"),
         ("GET", "/ports"),
         ("GET", "/ports/28001"),
         ("POST", "/containers/create"),

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from orchestrator import system
+from orchestrator import host_ports
+from orchestrator.host_ports import HostPorts, listening
 from orchestrator.quantities import PortRange
-from orchestrator.system import HostPorts, listening
 
 pytestmark = pytest.mark.anyio
 
@@ -28,7 +28,7 @@ def test_the_kernels_table_is_read() -> None:
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Callable[[], HostPorts]:
     """A HostPorts that shares the network namespace of its engine."""
-    monkeypatch.setattr(system, "_shares_network_with", lambda _: True)
+    monkeypatch.setattr(host_ports, "_shares_network_with", lambda _: True)
     return lambda: HostPorts("/nowhere")
 
 

@@ -67,13 +67,24 @@ class Samples:
         self.kept.append(set(ids))
 
 
+class Host:
+    """Stands for the host's statistics."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+
+    async def sample(self) -> None:
+        self.samples += 1
+
+
 class Setting:
     def __init__(self, budget: float = 0.2, **settings: Any) -> None:
-        self.samples, self.inventory = Samples(), Inventory()
+        self.samples, self.host, self.inventory = Samples(), Host(), Inventory()
         self.interest = Interest(budget)
         self.counts = SamplerCounts()
         self.sampler = Sampler(
             self.samples,  # type: ignore[arg-type]
+            self.host,  # type: ignore[arg-type]
             self.inventory,
             self.interest,
             self.counts,
@@ -287,6 +298,16 @@ async def test_an_engine_that_fails_is_not_asked_at_every_beat(it: Setting) -> N
         await it.sampler.run_once()
         await asyncio.sleep(0.01)
     assert it.samples.asked == ["web"]
+
+
+async def test_the_host_is_sampled_like_a_container(it: Setting) -> None:
+    for _ in range(3):
+        await it.sampler.run_once()
+    assert it.host.samples == 1, "nobody asks"
+    with it.interest.following("host"):
+        it.sampler._tried["host"] -= 1
+        await it.sampler.run_once()
+    assert it.host.samples == 2
 
 
 async def test_the_files_of_what_has_ended_are_let_go(it: Setting) -> None:

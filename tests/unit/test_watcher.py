@@ -15,11 +15,11 @@ from orchestrator.errors import (
     EngineUnavailable,
     OrchestratorError,
 )
+from orchestrator.host_ports import HostPorts
 from orchestrator.inventory import Inventory
 from orchestrator.ports import PortAllocator
 from orchestrator.quantities import PortRange
 from orchestrator.settings import Settings
-from orchestrator.system import HostPorts
 from orchestrator.watcher import Watcher
 
 from .containers import payload
