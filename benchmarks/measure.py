@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from statistics import median
 from typing import Any
 
@@ -67,10 +67,18 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Non
 @contextmanager
 def step(what: str) -> Iterator[None]:
     """Says on stderr what is being done, and how long it took."""
-    print(f"{what} …", end="", file=sys.stderr, flush=True)
+    _say(f"{what} …", end="")
     began = time.monotonic()
     yield
-    print(f" {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
+    _say(f" {time.monotonic() - began:.1f} s")
+
+
+def _say(text: str, end: str = "\n") -> None:
+    """Nobody may read it any more, as with `2>&1 | head`; that must not keep a clear-up from going
+    on.
+    """
+    with suppress(BrokenPipeError):
+        print(text, end=end, file=sys.stderr, flush=True)
 
 
 def wait_until(holds: Callable[[], Any], seconds: float, what: str, every: float = 0.01) -> float:

@@ -85,6 +85,32 @@ class Bench:
         found: list[dict[str, Any]] = self.client.api.containers(all=True)
         return found
 
+    def running(self) -> list[str]:
+        """The full ids of what is this benchmark's and runs."""
+        filters = {"label": f"{LABEL}={self.label}", "status": "running"}
+        return [entry["Id"] for entry in self.client.api.containers(filters=filters)]
+
+    @property
+    def socket(self) -> str:
+        """The path of the engine's socket. Ends the program where there is none: the processes and
+        the files of another host's engine cannot be seen from here.
+        """
+        address = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+        if not address.startswith("unix:///"):
+            sys.exit(f"An engine of this host is wanted, and a socket; DOCKER_HOST is {address}.")
+        return address.removeprefix("unix://")
+
+    def empty_directory(self) -> Path:
+        """A place with no control groups, for a service that is to do without."""
+        path = self.directory / "empty"
+        path.mkdir(exist_ok=True)
+        return path
+
+    def stats_path(self, container: str, *, one_shot: bool = False, stream: bool = False) -> str:
+        """The engine's own route for statistics."""
+        options = f"stream={str(stream).lower()}&one-shot={str(one_shot).lower()}"
+        return f"/v{self.client.api.api_version}/containers/{container}/stats?{options}"
+
     def clear(self) -> None:
         """Removes all that carries the label, whatever became of the service."""
 
@@ -108,11 +134,10 @@ class Service:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
+        self.address = f"127.0.0.1:{port}"
         self._environment = os.environ | {"HOST": "127.0.0.1", "PORT": str(port)} | settings
         self._log = bench.directory / f"service-{port}.log"
-        self.client = httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", timeout=120, trust_env=False
-        )
+        self.client = httpx.Client(base_url=f"http://{self.address}", timeout=120, trust_env=False)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> float:
@@ -146,6 +171,11 @@ class Service:
         """The end of what it has logged."""
         return self._log.read_text()[-3000:]
 
+    def processes(self) -> list[psutil.Process]:
+        assert self.process is not None
+        own = psutil.Process(self.process.pid)
+        return [own, *own.children(recursive=True)]
+
     def memory(self) -> float:
         """Its resident memory in MB."""
         assert self.process is not None
@@ -169,7 +199,10 @@ class Service:
 
 @contextmanager
 def bench(*, private: bool) -> Iterator[Bench]:
-    """All that is made is removed in the end; so are networks that the service made."""
+    """All that is made is removed in the end, also when the program is told to end; so are networks
+    that the service made.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))
     with private_engine(BASE_IMAGE) if private else nullcontext():
         try:
             client = docker.from_env(timeout=300)
