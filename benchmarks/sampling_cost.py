@@ -15,13 +15,13 @@ import psutil
 from orchestrator.cgroups import CgroupReader, allow_more_files
 from orchestrator.engine import Engine
 from orchestrator.history import Fold, Series, Span
+from orchestrator.host_ports import HostPorts
 from orchestrator.interest import HOT
 from orchestrator.inventory import Inventory
 from orchestrator.models import Container, StatsPoint
 from orchestrator.ports import PortAllocator
 from orchestrator.sampler import LONG_STEP
 from orchestrator.settings import Settings
-from orchestrator.system import HostPorts
 from orchestrator.watcher import Watcher
 
 from .askers import AT_ONCE, DockerStats, OneShots, OneShotSweep, ServiceStream, Source
