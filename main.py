@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import uvicorn
 from fastapi import Body, Depends, FastAPI, Header, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.routing import APIRoute
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi_offline import FastAPIOffline
@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator import __version__, errors, examples, problems, request_ids
 from orchestrator.create_request import CreateRequest
+from orchestrator.meters import MeteredRequests, Meters
 from orchestrator.models import (
     Alive,
     AllStats,
@@ -525,6 +526,23 @@ def add_statistics_routes(app: FastAPI) -> None:
         return HostHistory(step_s=window.step, points=points)
 
 
+def add_metrics_route(app: FastAPI) -> None:
+    @app.get(
+        "/metrics",
+        tags=["statistics"],
+        summary="All figures, for Prometheus",
+        response_class=PlainTextResponse,
+        response_description="Prometheus's text format, or OpenMetrics if asked for.",
+        responses={200: {"content": {"text/plain": {"example": examples.METRICS}}}},
+    )
+    async def metrics(service: AnyService, request: Request) -> Response:
+        """Containers by cAdvisor's names; ports, calls of the engine, requests and the sampler by
+        names of this service, from memory. Answers while the engine is away, too.
+        """
+        text, media_type = await service.metrics.text(request.headers.get("accept", ""))
+        return Response(text, headers={"Content-Type": media_type})
+
+
 def add_port_routes(app: FastAPI, example: int) -> None:
     @app.get(
         "/ports",
@@ -640,12 +658,12 @@ class AnswerAtTheEnd:
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The app with settings of its own, or those of the environment (BadSettings if wrong)."""
-    chosen = settings or load_settings()
+    chosen, meters = settings or load_settings(), Meters()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         request_ids.configure_logging(chosen.log_level)
-        app.state.service = service = Service.build(chosen)
+        app.state.service = service = Service.build(chosen, meters)
         async with service.running():
             yield
 
@@ -661,12 +679,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(AnswerAtTheEnd)
     app.add_middleware(request_ids.RequestIds)
+    app.add_middleware(MeteredRequests, meters=meters)
     for kind in (errors.OrchestratorError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer_problem)
     add_service_routes(app)
     add_all_statistics_routes(app)
     add_container_routes(app)
     add_statistics_routes(app)
+    add_metrics_route(app)
     add_port_routes(app, chosen.port_range.first)
     serve_redoc_without_its_logo(app)
 

@@ -16,6 +16,7 @@
     history      figures over time, in bounded memory; pure
     interest     what is asked for how often, and is therefore sampled how often; pure
     selection    many containers' figures in one answer; pure
+    meters       requests and calls of the engine, counted for Prometheus as they happen
     pools        threads for calls that block, with deadlines
     engine       the only module that talks to Docker
     inventory    what the engine holds, in memory
@@ -39,6 +40,7 @@
     sources      samples from the kernel's files or from the engine, and what they cost
     sampler_counts  what the sampler counts about itself
     sampler      statistics for all who ask, their history, streams
+    metrics      what Prometheus is told: containers, ports, the sampler, what was counted
     service      how these are put together
 
 Invariants: the engine is the only truth, and all memory can be rebuilt from it. All state belongs

@@ -87,10 +87,19 @@ class _Client(docker.APIClient):
 
 
 class Engine:
-    """The engine at `DOCKER_HOST`. `connect` before anything else; it may be called again."""
+    """The engine at `DOCKER_HOST`. `connect` before anything else; it may be called again.
 
-    def __init__(self, settings: Settings) -> None:
+    `on_call` is told of each call: its name, how many seconds it took with the wait for a thread,
+    and the code of the error that it ended in, if any.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        on_call: Callable[[str, float, str | None], None] = lambda *_: None,
+    ) -> None:
         self._settings = settings
+        self._on_call = on_call
         self._client: docker.APIClient | None = None
         self._pools = {name: Pool(name, size) for name, size in _POOLS.items()}
 
@@ -128,7 +137,7 @@ class Engine:
             version = client.version(api_version=False)
             return client, EngineInfo(version["Version"], client.api_version)
 
-        client, info = await self._call("connections", open_client)
+        client, info = await self._call("connect", "connections", open_client)
         previous, self._client = self._client, client
         if previous is not None:
             previous.close()
@@ -148,7 +157,7 @@ class Engine:
         client = self._connected()
         try:
             async with asyncio.timeout(seconds):
-                await self._call("pings", client.ping, seconds)
+                await self._call("ping", "pings", client.ping, seconds)
         except (errors.EngineTimeout, TimeoutError) as error:
             raise errors.EngineTimeout(
                 f"The Docker engine did not answer within {seconds:g} seconds: it hangs, or has too"
@@ -158,23 +167,28 @@ class Engine:
     async def list(self) -> list[dict[str, Any]]:
         """Every container: the entries of `GET /containers/json?all=1`, in one call."""
         client = self._connected()
-        return await self._call("reads", lambda: client.containers(all=True))
+        return await self._call("list", "reads", lambda: client.containers(all=True))
 
     async def find(self, label: str, value: str) -> builtins.list[dict[str, Any]]:
         """The entries of the listing that have a label with this value."""
         client = self._connected()
         wanted = {"label": f"{label}={value}"}
-        return await self._call_twice("reads", lambda: client.containers(all=True, filters=wanted))
+        return await self._call_twice(
+            "find", "reads", lambda: client.containers(all=True, filters=wanted)
+        )
 
     async def inspect(self, container_id: str) -> dict[str, Any]:
         client = self._connected()
-        return await self._call_twice("reads", lambda: client.inspect_container(container_id))
+        return await self._call_twice(
+            "inspect", "reads", lambda: client.inspect_container(container_id)
+        )
 
     async def inspect_image(self, image: str) -> dict[str, Any]:
         """The image as the engine has it; ImageNotFound if it has none, without pulling."""
         client = self._connected()
         with _about(image=image):
             return await self._call_twice(
+                "inspect_image",
                 "reads",
                 lambda: client.inspect_image(image),  # type: ignore[no-untyped-call]
             )
@@ -189,7 +203,7 @@ class Engine:
                     raise _PullError(line["error"])
 
         try:
-            await self._call("pulls", pull, self._settings.pull_timeout)
+            await self._call("pull", "pulls", pull, self._settings.pull_timeout)
         except _PullError as error:
             log.warning("Image %r could not be pulled: %s", image, error)
             raise pull_failure(image, str(error)) from error
@@ -201,6 +215,7 @@ class Engine:
         client = self._connected()
         with _about(image=str(body["Image"]), name=name):
             answer = await self._call(
+                "create",
                 "mutations",
                 lambda: client.create_container_from_config(dict(body), name),  # type: ignore[no-untyped-call]
             )
@@ -209,18 +224,22 @@ class Engine:
     async def start(self, container_id: str) -> None:
         """Starting one that runs is a no-op. Raises PortRefused, StartRefused, ContainerPaused."""
         client = self._connected()
-        await self._call_twice("mutations", lambda: client.start(container_id))
+        await self._call_twice("start", "mutations", lambda: client.start(container_id))
 
     async def stop(self, container_id: str, grace: int) -> None:
         """Ends it with its stop signal, and kills it after `grace` seconds. No-op when stopped."""
         client = self._connected()
         seconds = grace + self._settings.engine_timeout
-        await self._call_twice("stops", lambda: client.stop(container_id, timeout=grace), seconds)
+        await self._call_twice(
+            "stop", "stops", lambda: client.stop(container_id, timeout=grace), seconds
+        )
 
     async def restart(self, container_id: str, grace: int) -> None:
         client = self._connected()
         seconds = grace + self._settings.engine_timeout
-        await self._call("stops", lambda: client.restart(container_id, timeout=grace), seconds)
+        await self._call(
+            "restart", "stops", lambda: client.restart(container_id, timeout=grace), seconds
+        )
 
     async def remove(self, container_id: str, *, force: bool = False, volumes: bool = True) -> None:
         """Removes a container, and its anonymous volumes unless `volumes` is false; `force` kills
@@ -228,7 +247,9 @@ class Engine:
         """
         client = self._connected()
         await self._call_twice(
-            "mutations", lambda: client.remove_container(container_id, v=volumes, force=force)
+            "remove",
+            "mutations",
+            lambda: client.remove_container(container_id, v=volumes, force=force),
         )
 
     async def remove_volume(
@@ -244,7 +265,7 @@ class Engine:
                     client.remove_volume(name)
 
         with suppress(errors.ContainerBusy):  # 409: somebody uses it by now
-            await self._call("mutations", remove)
+            await self._call("remove_volume", "mutations", remove)
 
     # Moves
 
@@ -255,6 +276,7 @@ class Engine:
         client = self._connected()
         repository, _, tag = image.partition(":")
         await self._call(
+            "commit",
             "pulls",
             lambda: client.commit(container_id, repository, tag),
             self._settings.pull_timeout,
@@ -264,7 +286,7 @@ class Engine:
         """Raises NameInUse."""
         client = self._connected()
         with _about(name=name):
-            await self._call("mutations", lambda: client.rename(container_id, name))
+            await self._call("rename", "mutations", lambda: client.rename(container_id, name))
 
     async def connect_network(
         self, network: str, container_id: str, endpoint: Mapping[str, Any]
@@ -273,6 +295,7 @@ class Engine:
         client = self._connected()
         addresses = endpoint.get("IPAMConfig") or {}
         await self._call(
+            "connect_network",
             "mutations",
             lambda: client.connect_container_to_network(
                 container_id,
@@ -289,7 +312,7 @@ class Engine:
     async def images_of(self, repository: str) -> builtins.list[tuple[str, datetime]]:
         """The images of a repository with any tag: `repository:tag`, and when each was made."""
         client = self._connected()
-        images = await self._call("reads", lambda: client.images(repository))
+        images = await self._call("images_of", "reads", lambda: client.images(repository))
         return [
             (name, datetime.fromtimestamp(image["Created"], UTC))
             for image in images
@@ -301,7 +324,7 @@ class Engine:
         """Removes an image. No-op if a container needs it, or it is not there."""
         client = self._connected()
         with suppress(errors.ContainerBusy, errors.ImageNotFound):
-            await self._call("mutations", lambda: client.remove_image(name))
+            await self._call("remove_image", "mutations", lambda: client.remove_image(name))
 
     # Networks
 
@@ -309,7 +332,7 @@ class Engine:
         """The networks with this label, as `GET /networks` describes them."""
         client = self._connected()
         filters = {"label": f"{label}={value}"}
-        return await self._call("reads", lambda: client.networks(filters=filters))
+        return await self._call("networks", "reads", lambda: client.networks(filters=filters))
 
     async def create_network(
         self, name: str, *, labels: Mapping[str, str], options: Mapping[str, str]
@@ -319,6 +342,7 @@ class Engine:
         """
         client = self._connected()
         await self._call(
+            "create_network",
             "mutations",
             lambda: client.create_network(
                 name, "bridge", dict(options), check_duplicate=True, labels=dict(labels)
@@ -333,7 +357,7 @@ class Engine:
             client.disconnect_container_from_network(container_id, leave, force=True)
             client.connect_container_to_network(container_id, join)
 
-        await self._call("mutations", reconnect)
+        await self._call("reconnect", "mutations", reconnect)
 
     async def stats(self, container_id: str) -> tuple[dict[str, Any], float]:
         """One sample, and the seconds of CPU time that the call has cost this process; an empty
@@ -346,7 +370,7 @@ class Engine:
             answer = client.stats(container_id, stream=False, one_shot=True)
             return answer, time.thread_time() - began
 
-        return await self._call("statistics", stats)
+        return await self._call("stats", "statistics", stats)
 
     async def events(self) -> AsyncGenerator[str, None]:
         """The id of a container whenever something happens to it, from the call of `anext` on.
@@ -435,28 +459,35 @@ class Engine:
             )
         return self._client
 
-    async def _call(self, pool: str, call: Callable[[], T], seconds: float | None = None) -> T:
+    async def _call(
+        self, name: str, pool: str, call: Callable[[], T], seconds: float | None = None
+    ) -> T:
         def translated() -> T:
             with _translated():
                 return call()
 
+        began, code = time.perf_counter(), None
         try:
             return await self._pools[pool].run(translated, seconds or self._settings.engine_timeout)
-        except errors.EngineFailed as error:
-            # Here and not in the thread, which does not know whose request it works for.
-            log.error("The engine failed: %s", error.__cause__)
+        except errors.OrchestratorError as error:
+            code = error.code
+            if isinstance(error, errors.EngineFailed):
+                # Here and not in the thread, which does not know whose request it works for.
+                log.error("The engine failed: %s", error.__cause__)
             raise
+        finally:
+            self._on_call(name, time.perf_counter() - began, code)
 
     async def _call_twice(
-        self, pool: str, call: Callable[[], T], seconds: float | None = None
+        self, name: str, pool: str, call: Callable[[], T], seconds: float | None = None
     ) -> T:
         """The same, and once more if the connection was lost: for calls that change nothing when
         they are repeated.
         """
         try:
-            return await self._call(pool, call, seconds)
+            return await self._call(name, pool, call, seconds)
         except errors.EngineUnavailable:
-            return await self._call(pool, call, seconds)
+            return await self._call(name, pool, call, seconds)
 
 
 class _PullError(Exception):

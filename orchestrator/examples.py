@@ -228,6 +228,15 @@ MODELS: dict[str, dict[str, Any]] = {
     },
 }
 
+METRICS = """\
+# HELP container_cpu_usage_seconds_total CPU time.
+# TYPE container_cpu_usage_seconds_total counter
+container_cpu_usage_seconds_total{cpu="total",id="0f4c…",image="nginx:1.27",name="web-1"} 12.5
+# HELP orchestration_api_ports Host ports of the range, by state.
+# TYPE orchestration_api_ports gauge
+orchestration_api_ports{state="in_use"} 1.0
+"""
+
 # The `detail` of a problem, by its code.
 DETAILS: dict[str, str] = {
     "invalid-request": 'memory: memory is a number with a unit, like "512m" or "1g", or bytes.',

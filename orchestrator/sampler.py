@@ -217,6 +217,10 @@ class Sampler:
         found = ((each, self._current(each)) for each in self._inventory.each() if each.runs)
         return [(container, latest.sample) for container, latest in found if latest is not None]
 
+    def oldest_age(self) -> float | None:
+        """Seconds: the age of the oldest of all newest samples; None when there is none."""
+        return max((latest.age for latest in self._latest.values()), default=None)
+
     # The beat
 
     async def run(self) -> None:

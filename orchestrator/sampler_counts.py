@@ -1,6 +1,7 @@
 """What the sampler counts about itself, for whoever watches the service."""
 
 from collections import Counter, defaultdict
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from .stats import Source
@@ -22,3 +23,7 @@ class SamplerCounts:
     seconds: defaultdict[Source, float] = field(default_factory=lambda: defaultdict(float))
     stretch: float = 1.0  # how much longer than wanted intervals are, for the budget's sake
     streams: int = 0  # open at the moment
+
+    def copy(self) -> "SamplerCounts":
+        """As it is at this moment."""
+        return deepcopy(self)

@@ -9,12 +9,15 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
+from . import __version__
 from .engine import Engine
 from .host_ports import HostPorts
 from .idempotency import IdempotentCreates
 from .interest import Interest
 from .inventory import Inventory
 from .lifecycle import Lifecycle
+from .meters import Meters
+from .metrics import Metrics
 from .networks import Networks
 from .ports import PortAllocator
 from .sampler import Sampler
@@ -41,11 +44,12 @@ class Service:
     creates: IdempotentCreates
     sampler: Sampler
     host: HostMonitor
+    metrics: Metrics
     started: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def build(cls, settings: Settings) -> "Service":
-        engine, inventory = Engine(settings), Inventory()
+    def build(cls, settings: Settings, meters: Meters) -> "Service":
+        engine, inventory = Engine(settings, meters.engine_called), Inventory()
         ports = PortAllocator(settings.port_range, settings.port)
         host_ports = HostPorts(engine.socket_path)
         watcher = Watcher(engine, inventory, ports, host_ports)
@@ -56,6 +60,7 @@ class Service:
         interest, counts = Interest(settings.stats_cpu_percent / 100), SamplerCounts()
         host = HostMonitor(settings)
         sources = Sources(engine, settings, interest, counts)
+        sampler = Sampler(sources, host, inventory, interest, counts, settings)
         return cls(
             settings=settings,
             engine=engine,
@@ -64,8 +69,9 @@ class Service:
             watcher=watcher,
             lifecycle=lifecycle,
             creates=IdempotentCreates(engine, inventory, watcher.refresh, lifecycle.create),
-            sampler=Sampler(sources, host, inventory, interest, counts, settings),
+            sampler=sampler,
             host=host,
+            metrics=Metrics(meters, inventory, ports, watcher, sampler, __version__),
         )
 
     @asynccontextmanager

@@ -73,6 +73,7 @@ class Watcher:
         self._listing_due = -math.inf  # when the next one begins, if all is well
         self._host_due = -math.inf
         self.connected = False
+        self.connections = self.events = self.repaired_ports = 0  # since the start
         self.info: EngineInfo | None = None
         self.problem: OrchestratorError | None = None  # why it is not connected
 
@@ -135,6 +136,7 @@ class Watcher:
             if isinstance(outcome, BaseException) and not isinstance(outcome, EngineFailed):
                 raise outcome
         for port in self._ports.repair(listed):
+            self.repaired_ports += 1
             log.warning("Port %d was held for a container that does not exist; freed", port)
         await self._look_at_host()
         self._inventory.confirm()
@@ -176,6 +178,7 @@ class Watcher:
             self._host_due = -math.inf
             await self.list_once()
             self.connected, self.problem = True, None
+            self.connections += 1
             self._attempted.set()
             log.info(
                 "Connected to engine %s at %s, API %s: %d containers",
@@ -189,6 +192,7 @@ class Watcher:
     async def _follow(self, events: AsyncIterator[str]) -> None:
         async for container_id in events:
             self._heard[container_id] = time.monotonic()
+            self.events += 1
             if container_id not in self._queued:
                 task = asyncio.create_task(self.refresh(container_id))
                 task.add_done_callback(_log_failure)

@@ -163,6 +163,35 @@ prepare_tool() {
   fi
 }
 
+have_prometheus() { command -v promtool >/dev/null && command -v prometheus >/dev/null; }
+
+# The two programs of Debian's package prometheus, unpacked rather than installed: the package would
+# start a server on this machine. Returns 1 without them.
+prepare_prometheus() {
+  local unpacked=$root/.run/prometheus
+  step "Prometheus"
+  PATH=$PATH:$unpacked/usr/bin
+  if have_prometheus; then
+    finish "there"
+  elif can_install && unpack_prometheus "$unpacked" && have_prometheus; then
+    finish "unpacked"
+  else
+    finish "missing, so its tests will be skipped (on Debian: apt-get install prometheus)"
+    return 1
+  fi
+}
+
+unpack_prometheus() {
+  local log=$root/.run/apt.log
+  rm -rf "$1" && mkdir -p "$1" || return
+  # In a subshell, for apt-get downloads into the current directory.
+  if ! (cd "$1" && apt-get download prometheus) >"$log" 2>&1 </dev/null; then
+    { apt-get update -qq && (cd "$1" && apt-get download prometheus); } >>"$log" 2>&1 </dev/null ||
+      { tail -n 5 "$log" >&2 && return 1; }
+  fi
+  dpkg-deb -x "$1"/prometheus_*.deb "$1" && rm -f "$1"/prometheus_*.deb
+}
+
 have_compose() { docker compose version >/dev/null 2>&1 || docker-compose version >/dev/null 2>&1; }
 
 have_second_engine() {
