@@ -39,7 +39,8 @@
     idempotency  creates that happen once for a key
     sources      samples from the kernel's files or from the engine, and what they cost
     sampler_counts  what the sampler counts about itself
-    sampler      statistics for all who ask, their history, streams
+    samples      what was sampled of containers: the newest, and a bounded history
+    sampler      when samples are taken, who is answered with them, streams
     metrics      what Prometheus is told: containers, ports, the sampler, what was counted
     service      how these are put together
 

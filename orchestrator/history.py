@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 Fold = Literal["mean", "max", "last"]
 
 _NAN = math.nan
+_MOMENT = struct.Struct("<d")
 
 
 class Point(NamedTuple):
@@ -78,12 +79,12 @@ class Series:
         coarse ones. `since` (seconds since 1970) leaves out what is not later; with `step`, the
         points of so many seconds each are folded into one, at the time of the last of them.
         """
-        oldest = now - self._coarse_span.seconds
-        fine = [point for point in self._fine if point.at >= now - self._fine_span.seconds]
+        after = -math.inf if since is None else since
+        fine = list(self._fine.after(max(after, now - self._fine_span.seconds)))
         until = fine[0].at if fine else math.inf
         # A coarse point whose last moment is within the fine ones would be counted twice.
-        coarse = [point for point in self._coarse if oldest <= point.at < until]
-        found = [point for point in (*coarse, *fine) if since is None or point.at > since]
+        coarse = self._coarse.after(max(after, now - self._coarse_span.seconds))
+        found = [*(point for point in coarse if point.at < until), *fine]
         if step is None:
             return found
         return [_fold(points, self._folds) for points in _buckets(found, step)]
@@ -126,13 +127,29 @@ class _Ring:
         for point in kept:
             self.append(point)
 
+    def after(self, at: float) -> Iterator[Point]:
+        """The points later than that, the oldest first. Looks at no others, for who polls wants
+        the last one or two of a thousand.
+        """
+        first = self._count
+        while first and self._at(first - 1) > at:
+            first -= 1
+        return (self._point(number) for number in range(first, self._count))
+
     def __iter__(self) -> Iterator[Point]:
-        size = self._record.size
-        for number in range(self._count):
-            place = (self._first + number) % self._capacity
-            at, *numbers = self._record.unpack_from(self._bytes, place * size)
-            interval, *values = (None if math.isnan(value) else value for value in numbers)
-            yield Point(at, interval, tuple(values))
+        return self.after(-math.inf)
+
+    def _place(self, number: int) -> int:
+        return (self._first + number) % self._capacity * self._record.size
+
+    def _at(self, number: int) -> float:
+        at: float = _MOMENT.unpack_from(self._bytes, self._place(number))[0]
+        return at
+
+    def _point(self, number: int) -> Point:
+        at, *numbers = self._record.unpack_from(self._bytes, self._place(number))
+        interval, *values = (None if math.isnan(value) else value for value in numbers)
+        return Point(at, interval, tuple(values))
 
 
 def _buckets(points: Iterable[Point], step: float) -> Iterator[list[Point]]:

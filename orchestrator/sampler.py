@@ -1,10 +1,9 @@
-"""One sampler for all who ask for statistics, and the memory of what it has seen.
+"""One sampler for all who ask for statistics.
 
 Of each container that runs there is always a sample in memory, and the figures that it makes with
 the one before; who asks is answered from there. A beat a second takes the samples that are due (see
 `interest`), and who asks for one that is too old, or the first, has it taken at once, together with
-all who ask meanwhile. The figures go into a history of bounded size, which outlives a stop of the
-container, and a move, for as long as it reaches.
+all who ask meanwhile.
 
 Streams hold no queue: a reader that comes back from sending gets what is newest then.
 """
@@ -14,22 +13,21 @@ import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Literal
 
 from .errors import ContainerNotRunning, OrchestratorError
-from .history import Fold, Point, Series, Span
+from .history import Span
 from .interest import EVERYTHING, HOT, Interest
 from .inventory import Inventory
 from .models import Container, ContainerStats, HostStats, StatsPoint
 from .sampler_counts import SamplerCounts
+from .samples import Latest, Samples
 from .settings import Settings
 from .sources import Sources
-from .stats import Rates, Sample, rates, summarise
+from .stats import Sample
 from .system import HostMonitor
 
 log = logging.getLogger(__name__)
@@ -51,40 +49,13 @@ SLICE = 32
 # How many containers the engine is asked about at once.
 ENGINE_AT_ONCE = 16
 
-# Seconds between the points of the history that are kept for longer.
-LONG_STEP = 10.0
-_COLUMNS: Mapping[str, Fold] = {
-    "cpu_percent": "mean",
-    "cpu_throttled_s_per_s": "mean",
-    "memory_usage_bytes": "last",
-    "memory_max_bytes": "max",
-    "memory_cache_bytes": "last",
-    "network_rx_bytes_per_s": "mean",
-    "network_tx_bytes_per_s": "mean",
-    "block_read_bytes_per_s": "mean",
-    "block_write_bytes_per_s": "mean",
-    "pids": "last",
-}
-_WHOLE = frozenset(("memory_usage_bytes", "memory_max_bytes", "memory_cache_bytes", "pids"))
-
 # Stands for the host among the containers' ids.
 _HOST = "host"
 
+# Seconds between the points of the history that are kept for longer.
+LONG_STEP = 10.0
+
 End = Literal["removed", "stopped", "shutting-down"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Latest:
-    """The newest sample of a container's present run."""
-
-    run: datetime | None  # when the run began
-    taken: float  # by the clock of this process, which need not agree with the engine's
-    sample: Sample
-    rates: Rates
-
-    @property
-    def age(self) -> float:
-        return time.monotonic() - self.taken
 
 
 class Sampler:
@@ -104,10 +75,11 @@ class Sampler:
         self._host = host
         self._inventory = inventory
         self._interest = interest
-        self._fine = Span(settings.stats_history, HOT)
-        self._coarse = Span(settings.stats_long_history, LONG_STEP)
-        self._latest: dict[str, _Latest] = {}
-        self._series: dict[str, Series] = {}
+        self._samples = Samples(
+            inventory,
+            Span(settings.stats_history, HOT),
+            Span(settings.stats_long_history, LONG_STEP),
+        )
         self._tried: dict[str, float] = {}  # when a sample was due last
         self._refreshing: dict[str, asyncio.Task[bool]] = {}
         self._beat = 0
@@ -128,9 +100,9 @@ class Sampler:
         self._interest.asked(full_id, time.monotonic())
         while True:
             container = self._inventory.get(full_id)  # it may have been started again meanwhile
-            latest = self._current(container)
+            latest = self._samples.current(container)
             if latest is not None and (renewed or not self._is_late(latest)):
-                found = _summary(container, latest)
+                found = latest.of(container)
                 networks = latest.sample.networks
                 return found.model_copy(update={"networks": networks}) if interfaces else found
             self.require_running(container)
@@ -150,13 +122,11 @@ class Sampler:
         """
         self._interest.asked(EVERYTHING, time.monotonic())
         running = [container for container in containers if container.runs]
-        late = [
-            each for each in running if (it := self._current(each)) is None or self._is_late(it)
-        ]
+        late = [each for each in running if self._is_late(self._samples.current(each))]
         if tasks := self._ask_for(await self._read(late)):
             await asyncio.wait(tasks, timeout=PATIENCE_SECONDS)
-        found = ((container, self._current(container)) for container in running)
-        return [_summary(container, latest) for container, latest in found if latest is not None]
+        found = ((container, self._samples.current(container)) for container in running)
+        return [latest.of(container) for container, latest in found if latest is not None]
 
     async def host(self) -> HostStats:
         """What the host uses, from memory as well."""
@@ -167,9 +137,7 @@ class Sampler:
         self, container: Container, since: float | None, step: float | None
     ) -> list[StatsPoint]:
         """What a container has used, as far as memory goes back; nothing if it never ran since."""
-        series = self._series.get(container.full_id)
-        points = [] if series is None else series.points(time.time(), since, step)
-        return [_point(point) for point in points]
+        return self._samples.history(container, since, step)
 
     async def follow(self, full_id: str, every: int) -> AsyncGenerator[ContainerStats, None]:
         """The figures of a container at every so many beats, until it does not run any more, or
@@ -214,12 +182,11 @@ class Sampler:
 
     def latest(self) -> list[tuple[Container, Sample]]:
         """The newest sample of each container that runs and has one."""
-        found = ((each, self._current(each)) for each in self._inventory.each() if each.runs)
-        return [(container, latest.sample) for container, latest in found if latest is not None]
+        return [(container, latest.sample) for container, latest in self._samples.all()]
 
     def oldest_age(self) -> float | None:
         """Seconds: the age of the oldest of all newest samples; None when there is none."""
-        return max((latest.age for latest in self._latest.values()), default=None)
+        return self._samples.oldest_age()
 
     # The beat
 
@@ -236,11 +203,13 @@ class Sampler:
     async def run_once(self) -> None:
         now = time.monotonic()
         running = {each.full_id: each for each in self._inventory.each() if each.runs}
-        await self._forget(running)
+        self._samples.forget_all_but(running.keys())
+        self._tried = {key: at for key, at in self._tried.items() if key in running or key == _HOST}
+        await self._sources.keep(running.keys())
         due: list[tuple[float, Container]] = []
         wanted: defaultdict[str, float] = defaultdict(float)
         for full_id, container in running.items():
-            latest = self._current(container)
+            latest = self._samples.current(container)
             interval = self._interest.interval(full_id, now)
             if latest is None or latest.rates.interval is None:
                 interval = HOT  # there is no CPU figure yet
@@ -279,7 +248,7 @@ class Sampler:
                 if sample is None:
                     rest.append(container)
                 else:
-                    self._record(container, sample)
+                    self._samples.record(container, sample)
         return rest
 
     def _ask_for(self, containers: Sequence[Container]) -> set[asyncio.Task[bool]]:
@@ -295,7 +264,7 @@ class Sampler:
             tasks.add(self._refresh(container))
         return tasks
 
-    async def _renew(self, container: Container, latest: _Latest | None = None) -> bool:
+    async def _renew(self, container: Container, latest: Latest | None = None) -> bool:
         """Takes a sample; false if the container turns out not to run. Where there is one that
         will do, this neither waits for long nor fails.
         """
@@ -325,7 +294,7 @@ class Sampler:
         if sample is None:
             sample = await self._sources.ask(container)
         if sample is not None:
-            self._record(container, sample)
+            self._samples.record(container, sample)
         return sample is not None
 
     def _with_network(self, container: Container) -> Container:
@@ -339,72 +308,13 @@ class Sampler:
             return container
         return container.model_copy(update={"networks": other.networks})
 
-    # Memory
-
-    def _current(self, container: Container) -> _Latest | None:
-        """The newest sample of the run that a container is in."""
-        latest = self._latest.get(container.full_id)
-        if latest is None or not container.runs or latest.run != container.started_at:
-            return None
-        return latest
-
-    def _is_late(self, latest: _Latest) -> bool:
-        """Whether a sample is too old to answer with, or there is none before it."""
-        return latest.rates.interval is None or latest.age > FRESH_SECONDS * self._interest.stretch
-
-    def _record(self, container: Container, sample: Sample) -> None:
-        now = self._inventory.peek(container.full_id)
-        if now is None or now.started_at != container.started_at:
-            return  # it was taken of an earlier run
-        latest = self._current(container)
-        if latest is not None and 0 <= sample.at - latest.sample.at < SHORTEST_INTERVAL / 2:
-            return  # another one was a moment earlier
-        since = rates(None if latest is None else latest.sample, sample)
-        self._latest[container.full_id] = _Latest(
-            container.started_at, time.monotonic(), sample, since
+    def _is_late(self, latest: Latest | None) -> bool:
+        """Whether there is no sample, or it is too old to answer with or has none before it."""
+        return (
+            latest is None
+            or latest.rates.interval is None
+            or latest.age > FRESH_SECONDS * self._interest.stretch
         )
-        self._series_of(container).add(
-            round(sample.at, 6),  # as it is shown, so that `since` leaves out what was seen
-            since.interval,
-            (
-                since.cpu_percent,
-                since.throttled,
-                sample.memory,
-                sample.memory,
-                sample.memory_cache,
-                since.network_rx,
-                since.network_tx,
-                since.block_read,
-                since.block_write,
-                sample.pids,
-            ),
-        )
-
-    def _series_of(self, container: Container) -> Series:
-        series = self._series.get(container.full_id)
-        if series is None:
-            for earlier in reversed(container.earlier_ids):  # it was moved, with its past
-                series = series or self._series.pop(earlier, None)
-            series = series or Series(_COLUMNS, self._fine, self._coarse)
-            self._series[container.full_id] = series
-        return series
-
-    async def _forget(self, running: Mapping[str, Container]) -> None:
-        """Lets go of what containers have left that do not run any more; of their history, once
-        they are gone or it is out of date.
-        """
-        ended = self._latest.keys() - running.keys()
-        for full_id in ended:
-            del self._latest[full_id]
-            self._tried.pop(full_id, None)
-        if ended:
-            await self._sources.keep(running.keys())
-        oldest = time.time() - self._coarse.seconds
-        for full_id in self._series.keys() - running.keys():
-            gone = self._inventory.peek(full_id) is None
-            out_of_date = (self._series[full_id].latest or 0) < oldest
-            if out_of_date or (gone and not self._inventory.successors(full_id)):
-                del self._series[full_id]
 
     # Streams
 
@@ -426,23 +336,6 @@ class Sampler:
         self._beat += 1
         bell, self._bell = self._bell, asyncio.Event()
         bell.set()
-
-
-def _summary(container: Container, latest: _Latest) -> ContainerStats:
-    return summarise(container, latest.rates, latest.sample, latest.age)
-
-
-def _point(point: Point) -> StatsPoint:
-    values: dict[str, float | None] = dict(zip(_COLUMNS, point.values, strict=True))
-    figures = {
-        name: value if value is None else int(value) if name in _WHOLE else round(value, 4)
-        for name, value in values.items()
-    }
-    return StatsPoint(
-        at=datetime.fromtimestamp(point.at, UTC),
-        interval_s=None if point.interval is None else round(point.interval, 3),
-        **figures,
-    )
 
 
 def _not_running(container: Container) -> ContainerNotRunning:

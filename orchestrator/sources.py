@@ -33,6 +33,7 @@ class Sources:
         self._engine = engine
         self._interest = interest
         self._counts = counts
+        self._held: set[str] = set()  # whose files the reader may have open
         self._reader = CgroupReader(Path(settings.cgroup_root), Path(settings.proc_root))
         # The reader's only thread: the files are open there, and are read one after the other.
         self._thread = ThreadPoolExecutor(1, "cgroups")
@@ -47,6 +48,7 @@ class Sources:
         if self._reader.version is None:
             return [None] * len(containers)
         began = time.monotonic()
+        self._held.update(container.full_id for container in containers)
         samples, cpu = await self._run(read)
         read_ones = [sample for sample in samples if sample is not None]
         if read_ones:
@@ -70,7 +72,9 @@ class Sources:
 
     async def keep(self, ids: Collection[str]) -> None:
         """Closes the files of all containers but these, by full id."""
-        await self._run(lambda: self._reader.keep(ids))
+        if not self._held.issubset(ids):
+            self._held.intersection_update(ids)
+            await self._run(lambda: self._reader.keep(ids))
 
     def close(self) -> None:
         self._thread.submit(self._reader.close)

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -90,6 +91,7 @@ class Setting:
             self.counts,
             Settings(**settings),
         )
+        self.memory = self.sampler._samples
         self.inventory.put(WEB)
         self.inventory.put(DB)
 
@@ -101,9 +103,9 @@ def it() -> Setting:
 
 def age_by(it: Setting, seconds: float) -> None:
     """As if so much time had passed since the newest samples."""
-    latest = it.sampler._latest
+    latest = it.memory._latest
     for full_id, each in latest.items():
-        latest[full_id] = module._Latest(each.run, each.taken - seconds, each.sample, each.rates)
+        latest[full_id] = replace(each, taken=each.taken - seconds)
 
 
 # One container
@@ -312,10 +314,9 @@ async def test_the_host_is_sampled_like_a_container(it: Setting) -> None:
 
 async def test_the_files_of_what_has_ended_are_let_go(it: Setting) -> None:
     await it.sampler.run_once()
-    assert it.samples.kept == []
     it.inventory.put(WEB.model_copy(update={"state": "exited", "status": "exited"}))
     await it.sampler.run_once()
-    assert it.samples.kept == [{DB.full_id}]
+    assert it.samples.kept == [{WEB.full_id, DB.full_id}, {DB.full_id}]
     assert [each.name for each, _ in it.sampler.latest()] == ["db"]
 
 
@@ -358,7 +359,7 @@ async def test_history_goes_with_the_container(it: Setting) -> None:
     await it.sampler.stats(WEB)
     it.inventory.remove(WEB.full_id)
     await it.sampler.run_once()
-    assert WEB.full_id not in it.sampler._series
+    assert WEB.full_id not in it.memory._series
 
 
 async def test_history_goes_along_with_a_move(it: Setting) -> None:
@@ -368,17 +369,17 @@ async def test_history_goes_along_with_a_move(it: Setting) -> None:
     it.inventory.remove(WEB.full_id)
     await it.sampler.run_once()
     assert len(it.sampler.history(moved, None, None)) == 3
-    assert WEB.full_id not in it.sampler._series
+    assert WEB.full_id not in it.memory._series
 
 
 async def test_the_history_of_what_stopped_long_ago_is_dropped() -> None:
     it = Setting(stats_long_history=10.0)
     await it.sampler.stats(WEB)
-    series = it.sampler._series[WEB.full_id]
+    series = it.memory._series[WEB.full_id]
     series._fine.latest = time.time() - 11
     it.inventory.put(WEB.model_copy(update={"state": "exited", "status": "exited"}))
     await it.sampler.run_once()
-    assert it.sampler._series.keys() == {DB.full_id}
+    assert it.memory._series.keys() == {DB.full_id}
 
 
 # Streams
