@@ -8,7 +8,7 @@ memory.
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from importlib import resources
 from typing import Annotated, Any
@@ -48,7 +48,7 @@ from orchestrator.models import (
     SystemStats,
 )
 from orchestrator.sampler import End
-from orchestrator.selection import StatsSelection, StreamSelection
+from orchestrator.selection import StatsSelection, StreamPace, StreamSelection
 from orchestrator.service import Service
 from orchestrator.settings import BadSettings, Settings, load_settings
 
@@ -138,7 +138,7 @@ Grace = Annotated[
 Interfaces = Annotated[
     bool, Query(description="Whether to say what each network interface has carried, too.")
 ]
-Every = Annotated[int, Query(ge=1, le=3600, description="Seconds from one event to the next.")]
+Pace = Annotated[StreamPace, Query()]
 
 
 def get_running_container(service: ListedService, key: ContainerKey) -> Container:
@@ -152,8 +152,23 @@ RunningContainer = Annotated[Container, Depends(get_running_container)]
 STREAM = "Server-sent events, with a comment now and then while there is nothing to say."
 
 
-def end_of_stream(reason: End) -> Any:
-    return ServerSentEvent(event="end", data={"reason": reason})
+async def events(
+    follow: AsyncGenerator[Any, None],
+    limit: int | None,
+    ended: Callable[[], End],
+    show: Callable[[Any], Any] = lambda each: each,
+) -> AsyncIterator[Any]:
+    """A stream: what is followed, `limit` of it at most, then an event that says why it ends."""
+    reason: End | None = None
+    number = 0
+    async with aclosing(follow):
+        async for each in follow:
+            yield show(each)
+            number += 1
+            if number == limit:
+                reason = "limit"
+                break
+    yield ServerSentEvent(event="end", data={"reason": reason or ended()})
 
 
 ENGINE = (errors.EngineUnavailable, errors.EngineFailed, errors.EngineTimeout)
@@ -429,10 +444,8 @@ def add_all_statistics_routes(app: FastAPI) -> None:
         follow = service.sampler.follow_all(
             lambda: wanted.of(service.inventory.all()), wanted.every
         )
-        async with aclosing(follow):
-            async for found in follow:
-                yield wanted.answer(found)
-        yield end_of_stream("shutting-down")
+        async for event in events(follow, wanted.limit, lambda: "shutting-down", wanted.answer):
+            yield event
 
 
 def add_statistics_routes(app: FastAPI) -> None:
@@ -481,17 +494,16 @@ def add_statistics_routes(app: FastAPI) -> None:
         responses=problems.openapi_responses((*ONE, errors.ContainerNotRunning, *ENGINE)),
     )
     async def stats_stream(
-        service: ListedService, container: RunningContainer, every: Every = 1
+        service: ListedService, container: RunningContainer, pace: Pace
     ) -> AsyncIterable[ContainerStats]:
         """Server-sent events, one every `every` seconds, each an answer of `GET
         /containers/{id}/stats`. A reader that is slow misses some. The last one is called `end`,
-        and says why: `removed`, `stopped`, `shutting-down`.
+        and says why: `removed`, `stopped`, `limit`, `shutting-down`.
         """
-        follow = service.sampler.follow(container.full_id, every)
-        async with aclosing(follow):
-            async for figures in follow:
-                yield figures
-        yield end_of_stream(service.sampler.ended(container.full_id))
+        full_id = container.full_id
+        follow = service.sampler.follow(full_id, pace.every)
+        async for event in events(follow, pace.limit, lambda: service.sampler.ended(full_id)):
+            yield event
 
     @app.get(
         "/system/stats",

@@ -55,7 +55,7 @@ _HOST = "host"
 # Seconds between the points of the history that are kept for longer.
 LONG_STEP = 10.0
 
-End = Literal["removed", "stopped", "shutting-down"]
+End = Literal["removed", "stopped", "limit", "shutting-down"]
 
 
 class Sampler:

@@ -41,8 +41,24 @@ class StatsSelection(BaseModel):
         return AllStats(count=len(found), totals=_total(found), containers=ordered[: self.top])
 
 
-class StreamSelection(StatsSelection):
+class StreamPace(BaseModel):
+    """How a stream goes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
     every: int = Field(1, ge=1, le=3600, description="Seconds from one event to the next.")
+    limit: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000,
+        description="The stream ends after so many events.",
+        # Swagger UI fills this in, and could not show a stream that does not end.
+        json_schema_extra={"example": 3},
+    )
+
+
+class StreamSelection(StatsSelection, StreamPace):
+    """What a stream is of, and how it goes."""
 
 
 # What is not known counts as less than nothing.

@@ -301,14 +301,22 @@ def test_a_reader_that_does_not_read_slows_nobody(service: Service) -> None:
             assert time.time() - at < 5
 
 
-@pytest.mark.parametrize("every", ["0", "-1", "x", "3601", "0.5"])
-@pytest.mark.parametrize("of", ["all", "one"])
-def test_a_pace_that_makes_no_sense_is_refused(service: Service, every: str, of: str) -> None:
-    path = "/containers/stats"
-    if of == "one":
-        path = f"/containers/{service.created(command=SLEEP)['id']}/stats"
-    answer = service.client.get(f"{path}/stream?every={every}")
-    assert_problem(answer, 422, "invalid-request")
+def test_a_stream_may_be_asked_for_some_events_only(service: Service) -> None:
+    container = service.created(command=SLEEP)
+    for path in (f"/containers/{container['id']}/stats", "/containers/stats"):
+        with stream(service, f"{path}/stream?limit=2") as opened:
+            opened.thread.join(10)
+            assert not opened.thread.is_alive()
+        assert len(opened.data()) == 2
+        assert opened.events[-1] == {"event": "end", "data": {"reason": "limit"}}
+
+
+def test_a_pace_that_makes_no_sense_is_refused(service: Service) -> None:
+    one = f"/containers/{service.created(command=SLEEP)['id']}/stats"
+    for path in ("/containers/stats", one):
+        for wrong in ("every=0", "every=x", "every=3601", "every=0.5", "limit=0", "limit=x", "x=1"):
+            answer = service.client.get(f"{path}/stream?{wrong}")
+            assert_problem(answer, 422, "invalid-request")
 
 
 def test_a_stream_of_nothing_is_a_problem_at_once(service: Service) -> None:
