@@ -16,8 +16,11 @@ from .models import Container, ContainerStats, StatsPoint
 from .stats import Rates, Sample, rates, summarise
 
 # Of two samples of a run that are closer than so many seconds, the second is dropped: their CPU
-# figure would be noise.
-CLOSEST = 0.05
+# figure would be noise, for the host's CPU time is counted in ticks of 10 ms. They come together
+# where the sampler and somebody who asks are at it at once. The second one of a run may come sooner,
+# for somebody waits for it.
+CLOSEST = 0.5
+CLOSEST_FIRST = 0.09
 
 _COLUMNS: Mapping[str, Fold] = {
     "cpu_percent": "mean",
@@ -83,8 +86,10 @@ class Samples:
         if now is None or now.started_at != container.started_at:
             return
         latest = self.current(container)
-        if latest is not None and 0 <= sample.at - latest.sample.at < CLOSEST:
-            return
+        if latest is not None:
+            closest = CLOSEST if latest.rates.interval else CLOSEST_FIRST
+            if 0 <= sample.at - latest.sample.at < closest:
+                return
         since = rates(None if latest is None else latest.sample, sample)
         self._latest[container.full_id] = Latest(
             container.started_at, time.monotonic(), sample, since

@@ -38,9 +38,10 @@ class Samples:
         self.seconds = 0.0
         self.failure: Exception | None = None
         self.cpu_ns = 0
+        self.ahead = 0.0  # seconds
 
     def sample(self) -> Sample:
-        now = time.time()
+        now = time.time() + self.ahead
         return Sample(
             at=now,
             source="engine",
@@ -106,6 +107,7 @@ def age_by(it: Setting, seconds: float) -> None:
     latest = it.memory._latest
     for full_id, each in latest.items():
         latest[full_id] = replace(each, taken=each.taken - seconds)
+    it.samples.ahead += seconds
 
 
 # One container
@@ -223,6 +225,18 @@ async def test_a_container_on_anothers_network_is_read_as_on_that(it: Setting) -
         "web": (), "db": (), "ring": (), "orphan": (),
         "host": ("host",), "one": ("host",), "two": ("host",),
     }  # fmt: skip
+
+
+async def test_of_two_samples_at_once_the_second_is_dropped(it: Setting) -> None:
+    """The beat and a question were at it at the same time."""
+    first = await it.sampler.stats(WEB)
+    await it.sampler._read([WEB])
+    found = await it.sampler.stats(WEB)
+    assert found.timestamp == first.timestamp
+    age_by(it, 1.0)
+    await it.sampler._read([WEB])
+    found = await it.sampler.stats(WEB)
+    assert found.interval_s == pytest.approx(1.0, abs=0.2)
 
 
 # All
