@@ -17,8 +17,8 @@ from .stats import Rates, Sample, rates, summarise
 
 # Of two samples of a run that are closer than so many seconds, the second is dropped: their CPU
 # figure would be noise, for the host's CPU time is counted in ticks of 10 ms. They come together
-# where the sampler and somebody who asks are at it at once. The second one of a run may come sooner,
-# for somebody waits for it.
+# where the sampler and somebody who asks are at it at once. The second one of a run may come
+# sooner, for somebody waits for it.
 CLOSEST = 0.5
 CLOSEST_FIRST = 0.09
 
