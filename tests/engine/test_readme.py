@@ -21,9 +21,12 @@ EXAMPLE = re.compile(
 
 
 def shape(value: Any) -> Any:
-    """Field names and types, to any depth."""
+    """Field names and types, to any depth. Whether block I/O is counted is up to the kernel."""
     if isinstance(value, dict):
-        return {name: shape(member) for name, member in value.items()}
+        return {
+            name: "number or null" if name.startswith("block_") else shape(member)
+            for name, member in value.items()
+        }
     if isinstance(value, list):
         return [shape(member) for member in value]
     return (
