@@ -151,6 +151,10 @@ class OneShotSweep:
             connection.close()
 
 
+class DockerStatsEnded(Exception):
+    """The command gave up: with many containers the engine is too late for it."""
+
+
 class DockerStats:
     """`docker stats` of all as it shows them on a screen. The engine takes samples of all that are
     watched in one loop, so a stream of one of them tells how often.
@@ -167,7 +171,11 @@ class DockerStats:
         self.processes: Sequence[psutil.Process] = [psutil.Process(self._process.pid)]
         try:
             wait_until(
-                lambda: output.read_bytes().count(b"\n") >= len(ids), 120, "docker stats shows all"
+                lambda: (
+                    self._process.poll() is not None or output.read_bytes().count(b"\n") >= len(ids)
+                ),
+                120,
+                "docker stats shows all",
             )
             self._stream = Stream(made.socket, made.stats_path(ids[0], stream=True))
         except BaseException:
@@ -179,7 +187,7 @@ class DockerStats:
 
     def samples(self) -> int:
         if self._process.poll() is not None:
-            raise SystemExit("docker stats has ended by itself")
+            raise DockerStatsEnded
         return (self._lines() - self._mark) * self._count
 
     def __enter__(self) -> Self:
