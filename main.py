@@ -27,6 +27,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from orchestrator import __version__, errors, examples, problems, request_ids
 from orchestrator.create_request import CreateRequest
 from orchestrator.meters import MeteredRequests, Meters
+from orchestrator.metrics import MEDIA_TYPES, format_for
 from orchestrator.models import (
     Alive,
     AllStats,
@@ -551,8 +552,9 @@ def add_metrics_route(app: FastAPI) -> None:
         """Containers by cAdvisor's names; ports, calls of the engine, requests and the sampler by
         names of this service, from memory. Answers while the engine is away, too.
         """
-        text, media_type = await service.metrics.text(request.headers.get("accept", ""))
-        return Response(text, headers={"Content-Type": media_type})
+        wanted = format_for(request.headers.get("accept", ""))
+        text = await service.metrics.text(wanted)
+        return Response(text, headers={"Content-Type": MEDIA_TYPES[wanted]})
 
 
 def add_port_routes(app: FastAPI, example: int) -> None:

@@ -90,7 +90,8 @@ class Engine:
     """The engine at `DOCKER_HOST`. `connect` before anything else; it may be called again.
 
     `on_call` is told of each call: its name, how many seconds it took with the wait for a thread,
-    and the code of the error that it ended in, if any.
+    and the code of the error that its caller got, if any. It hears nothing of a call whose caller
+    was cancelled, for how that one ended is not known.
     """
 
     def __init__(
@@ -155,14 +156,15 @@ class Engine:
         The wait for a thread counts, whatever is answered meanwhile.
         """
         client = self._connected()
-        try:
-            async with asyncio.timeout(seconds):
-                await self._call("ping", "pings", client.ping, seconds)
-        except (errors.EngineTimeout, TimeoutError) as error:
-            raise errors.EngineTimeout(
-                f"The Docker engine did not answer within {seconds:g} seconds: it hangs, or has too"
-                " much to do. Look at its log."
-            ) from error
+        with self._timed("ping"):
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._run("pings", client.ping, seconds)
+            except (errors.EngineTimeout, TimeoutError) as error:
+                raise errors.EngineTimeout(
+                    f"The Docker engine did not answer within {seconds:g} seconds: it hangs, or has"
+                    " too much to do. Look at its log."
+                ) from error
 
     async def list(self) -> list[dict[str, Any]]:
         """Every container: the entries of `GET /containers/json?all=1`, in one call."""
@@ -202,13 +204,14 @@ class Engine:
                 if "error" in line:
                     raise _PullError(line["error"])
 
-        try:
-            await self._call("pull", "pulls", pull, self._settings.pull_timeout)
-        except _PullError as error:
-            log.warning("Image %r could not be pulled: %s", image, error)
-            raise pull_failure(image, str(error)) from error
-        except (errors.EngineFailed, errors.ImageNotFound, errors.InvalidRequest) as error:
-            raise pull_failure(image, str(error.__cause__ or error)) from error
+        with self._timed("pull"):
+            try:
+                await self._run("pulls", pull, self._settings.pull_timeout)
+            except _PullError as error:
+                log.warning("Image %r could not be pulled: %s", image, error)
+                raise pull_failure(image, str(error)) from error
+            except (errors.EngineFailed, errors.ImageNotFound, errors.InvalidRequest) as error:
+                raise pull_failure(image, str(error.__cause__ or error)) from error
 
     async def create(self, body: Mapping[str, Any], name: str | None) -> str:
         """Creates a container; its full id. Raises NameInUse, ImageNotFound, InvalidRequest."""
@@ -462,21 +465,8 @@ class Engine:
     async def _call(
         self, name: str, pool: str, call: Callable[[], T], seconds: float | None = None
     ) -> T:
-        def translated() -> T:
-            with _translated():
-                return call()
-
-        began, code = time.perf_counter(), None
-        try:
-            return await self._pools[pool].run(translated, seconds or self._settings.engine_timeout)
-        except errors.OrchestratorError as error:
-            code = error.code
-            if isinstance(error, errors.EngineFailed):
-                # Here and not in the thread, which does not know whose request it works for.
-                log.error("The engine failed: %s", error.__cause__)
-            raise
-        finally:
-            self._on_call(name, time.perf_counter() - began, code)
+        with self._timed(name):
+            return await self._run(pool, call, seconds)
 
     async def _call_twice(
         self, name: str, pool: str, call: Callable[[], T], seconds: float | None = None
@@ -488,6 +478,32 @@ class Engine:
             return await self._call(name, pool, call, seconds)
         except errors.EngineUnavailable:
             return await self._call(name, pool, call, seconds)
+
+    async def _run(self, pool: str, call: Callable[[], T], seconds: float | None = None) -> T:
+        def translated() -> T:
+            with _translated():
+                return call()
+
+        try:
+            return await self._pools[pool].run(translated, seconds or self._settings.engine_timeout)
+        except errors.EngineFailed as error:
+            # Here and not in the thread, which does not know whose request it works for.
+            log.error("The engine failed: %s", error.__cause__)
+            raise
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        """Tells `on_call` of the call within."""
+        began = time.perf_counter()
+        try:
+            yield
+        except errors.OrchestratorError as error:
+            self._on_call(name, time.perf_counter() - began, error.code)
+            raise
+        except Exception:  # of which a cancellation is none
+            self._on_call(name, time.perf_counter() - began, errors.OrchestratorError.code)
+            raise
+        self._on_call(name, time.perf_counter() - began, None)
 
 
 class _PullError(Exception):

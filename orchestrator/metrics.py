@@ -8,6 +8,7 @@ more with hundreds of containers, is made in a thread, so that others are answer
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -27,6 +28,12 @@ from .watcher import Watcher
 _CPU_PERIOD = 100_000  # µs, the kernel's default, for which cAdvisor's quota is told
 _LABELS = ("id", "name", "image")
 
+Format = Literal["text", "openmetrics"]
+MEDIA_TYPES: Mapping[Format, str] = {
+    "text": CONTENT_TYPE_PLAIN_0_0_4,
+    "openmetrics": openmetrics.CONTENT_TYPE_LATEST,
+}
+
 _Value = Callable[[Container, Sample], float | None]
 
 
@@ -35,22 +42,27 @@ def _seconds(ns: int | None) -> float | None:
 
 
 def _quota(container: Container, _: Sample) -> float | None:
-    return None if container.limits.cpus is None else container.limits.cpus * _CPU_PERIOD
+    return None if container.limits.cpus is None else round(container.limits.cpus * _CPU_PERIOD)
+
+
+def _limited(value: Callable[[Sample], float | None]) -> _Value:
+    """Of a container with a CPU limit; without one the kernel counts nothing, and says zero."""
+    return lambda container, sample: None if container.limits.cpus is None else value(sample)
 
 
 # Of a container: name (of a counter without its _total), what it says, its value.
 _COUNTERS: Mapping[str, tuple[str, _Value]] = {
     "container_cpu_cfs_periods": (
         "Periods of the CPU limit.",
-        lambda _, sample: sample.cpu_periods,
+        _limited(lambda sample: sample.cpu_periods),
     ),
     "container_cpu_cfs_throttled_periods": (
         "Periods in which the CPU limit was reached.",
-        lambda _, sample: sample.cpu_throttled_periods,
+        _limited(lambda sample: sample.cpu_throttled_periods),
     ),
     "container_cpu_cfs_throttled_seconds": (
         "Seconds that threads have waited for the next period of the CPU limit.",
-        lambda _, sample: _seconds(sample.cpu_throttled_ns),
+        _limited(lambda sample: _seconds(sample.cpu_throttled_ns)),
     ),
     "container_oom_events": (
         "Processes that the kernel has killed for want of memory.",
@@ -147,7 +159,7 @@ class State:
     sampler: SamplerCounts
     oldest_sample: float | None  # seconds
     connected: bool
-    connections: int
+    reconnects: int
     events: int
     repaired_ports: int
     listing_age: float | None  # seconds
@@ -170,14 +182,25 @@ class Metrics:
         self._sampler = sampler
         self._version = version
         self._turn = asyncio.Lock()  # one text at a time, lest scrapes starve everybody else
+        self._coming: dict[Format, asyncio.Task[bytes]] = {}  # those not begun yet
 
-    async def text(self, accept: str) -> tuple[bytes, str]:
-        """All of it, and its media type: Prometheus's text format, or OpenMetrics where `accept`,
-        a header, asks for it.
+    async def text(self, wanted: Format) -> bytes:
+        """All of it. Who asks while a text is being made shares the next one with all who do: what
+        they have done before is in it.
         """
+        task = self._coming.get(wanted)
+        if task is None:
+            task = self._coming[wanted] = asyncio.create_task(self._make(wanted))
+        return await asyncio.shield(task)
+
+    async def _make(self, wanted: Format) -> bytes:
         async with self._turn:
-            state = self._state()
-            return await asyncio.to_thread(exposition, state, self._meters.registry, accept)
+            try:
+                # Or a rate would be wrong by as much as a sample is older than the last scrape's.
+                await self._sampler.renew()
+            finally:
+                del self._coming[wanted]
+            return await asyncio.to_thread(exposition, self._state(), self._meters.registry, wanted)
 
     def _state(self) -> State:
         return State(
@@ -188,23 +211,28 @@ class Metrics:
             sampler=self._sampler.counts.copy(),
             oldest_sample=self._sampler.oldest_age(),
             connected=self._watcher.connected,
-            connections=self._watcher.connections,
+            reconnects=max(0, self._watcher.connections - 1),
             events=self._watcher.events,
             repaired_ports=self._watcher.repaired_ports,
             listing_age=self._inventory.age,
         )
 
 
-def exposition(state: State, counted: CollectorRegistry, accept: str = "") -> tuple[bytes, str]:
-    """The text of a state, and of what was counted, with its media type. Takes a while."""
+def format_for(accept: str) -> Format:
+    """What an Accept header asks for; Prometheus's text format where it does not say."""
+    # Not by the library's choose_encoder, which raises TypeError for a version that is no number.
+    return "openmetrics" if "application/openmetrics-text" in accept else "text"
+
+
+def exposition(state: State, counted: CollectorRegistry, wanted: Format = "text") -> bytes:
+    """The text of a state, and of what was counted. Takes a while: 0.2 s for 999 containers."""
     registry = CollectorRegistry()
     registry.register(_Told(state))
     registry.register(_Counted(counted))
-    # Not by the library's choose_encoder, which raises TypeError for a version that is no number.
-    if "application/openmetrics-text" in accept:
+    if wanted == "openmetrics":
         text: bytes = openmetrics.generate_latest(registry)  # type: ignore[no-untyped-call]
-        return text, openmetrics.CONTENT_TYPE_LATEST
-    return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
+        return text
+    return generate_latest(registry)
 
 
 class _Counted(Collector):
@@ -299,9 +327,9 @@ def _of_the_service(state: State) -> Iterator[Metric]:
         value=int(state.connected),
     )
     yield CounterMetricFamily(
-        f"{PREFIX}_engine_connections",
-        "How often the service has connected to the engine; all but the first are reconnects.",
-        value=state.connections,
+        f"{PREFIX}_engine_reconnects",
+        "How often the engine was lost and found again.",
+        value=state.reconnects,
     )
     yield CounterMetricFamily(
         f"{PREFIX}_engine_events", "Events of the engine's containers.", value=state.events

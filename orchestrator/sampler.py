@@ -128,6 +128,13 @@ class Sampler:
         found = ((container, self._samples.current(container)) for container in running)
         return [latest.of(container) for container, latest in found if latest is not None]
 
+    async def renew(self) -> None:
+        """Samples all that run and were not for long, as far as that needs no engine. It is no
+        question that makes samples more frequent.
+        """
+        running = [each for each in self._inventory.each() if each.runs]
+        await self._read([each for each in running if self._is_late(self._current(each))])
+
     async def host(self) -> HostStats:
         """What the host uses, from memory as well."""
         self._interest.asked(_HOST, time.monotonic())

@@ -72,10 +72,19 @@ def pretender(tmp_path: Path) -> Iterator[Pretender]:
     pretender.close()
 
 
+Told = list[tuple[str, float, str | None]]
+
+
 @pytest.fixture
-async def engine(pretender: Pretender) -> AsyncIterator[Engine]:
+def told() -> Told:
+    """What the observer of the engine's calls has been told."""
+    return []
+
+
+@pytest.fixture
+async def engine(pretender: Pretender, told: Told) -> AsyncIterator[Engine]:
     settings = Settings(docker_host=pretender.address, engine_timeout=1, pull_timeout=1)
-    engine = Engine(settings)
+    engine = Engine(settings, lambda *call: told.append(call))
     await engine.connect()
     yield engine
     engine.close()
@@ -145,6 +154,56 @@ async def test_an_answer_that_is_no_json(pretender: Pretender, engine: Engine) -
     pretender.answers["/json"] = answer(b"<html>")
     with pytest.raises(errors.EngineUnavailable):
         await engine.inspect("abc")
+
+
+async def test_the_observer_is_told_of_a_call_how_long_it_took_and_what_its_caller_got(
+    pretender: Pretender, engine: Engine, told: Told
+) -> None:
+    pretender.answers["/json"] = answer(b'{"Id": "abc"}')
+    await engine.inspect("abc")
+    pretender.answers["/json"] = answer(b'{"message": "no such container"}', "404 Not Found")
+    with pytest.raises(errors.ContainerNotFound):
+        await engine.inspect("abc")
+    with pytest.raises(errors.EngineTimeout):
+        await engine.ping(0.3)
+    assert [(name, code) for name, _, code in told] == [
+        ("connect", None),
+        ("inspect", None),
+        ("inspect", "container-not-found"),
+        ("ping", "engine-timeout"),
+    ]
+    assert 0.3 <= told[-1][1] < 1
+
+
+async def test_the_observer_is_told_of_a_pull_that_fails_after_it_was_answered(
+    pretender: Pretender, engine: Engine, told: Told
+) -> None:
+    line = b'{"error": "dial tcp: no route to host"}\n'
+    pretender.answers["/images/create"] = CHUNKED + b"%x\r\n%s\r\n0\r\n\r\n" % (len(line), line)
+    with pytest.raises(errors.ImagePullFailed):
+        await engine.pull("some/image:1")
+    name, _, code = told[-1]
+    assert (name, code) == ("pull", "image-pull-failed")
+
+
+async def test_a_call_that_is_repeated_counts_as_two(
+    pretender: Pretender, engine: Engine, told: Told
+) -> None:
+    pretender.hangs_up = True
+    with pytest.raises(errors.EngineUnavailable):
+        await engine.inspect("abc")
+    assert [code for name, _, code in told if name == "inspect"] == ["engine-unavailable"] * 2
+
+
+async def test_the_observer_hears_nothing_of_a_call_whose_caller_has_gone(
+    engine: Engine, told: Told
+) -> None:
+    call = asyncio.create_task(engine.inspect("abc"))
+    await asyncio.sleep(0.1)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert [name for name, _, _ in told] == ["connect"]
 
 
 async def test_events_that_come_after_their_subscriber_has_gone_are_not_followed(

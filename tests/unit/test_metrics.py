@@ -1,5 +1,8 @@
 """What Prometheus is told of a given state, and what is counted on the way."""
 
+import asyncio
+import itertools
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -8,8 +11,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+from orchestrator import metrics as telling
+from orchestrator.inventory import Inventory
 from orchestrator.meters import MeteredRequests, Meters
-from orchestrator.metrics import State, exposition
+from orchestrator.metrics import MEDIA_TYPES, Metrics, State, exposition, format_for
 from orchestrator.models import Container, InterfaceCounters, Limits
 from orchestrator.ports import PortAllocator
 from orchestrator.quantities import PortRange
@@ -51,8 +56,6 @@ FULL = Sample(
 
 
 def state(*samples: tuple[Container, Sample], **other: Any) -> State:
-    from orchestrator.inventory import Inventory
-
     given: dict[str, Any] = {
         "version": "1.2.3",
         "samples": list(samples),
@@ -61,7 +64,7 @@ def state(*samples: tuple[Container, Sample], **other: Any) -> State:
         "sampler": SamplerCounts(),
         "oldest_sample": None,
         "connected": True,
-        "connections": 1,
+        "reconnects": 0,
         "events": 0,
         "repaired_ports": 0,
         "listing_age": None,
@@ -71,8 +74,7 @@ def state(*samples: tuple[Container, Sample], **other: Any) -> State:
 
 def told(of: State, counted: CollectorRegistry | None = None) -> dict[tuple[str, str], float]:
     """(name, the labels that tell one from another) -> value."""
-    text, media_type = exposition(of, counted or CollectorRegistry())
-    assert media_type.startswith("text/plain; version=0.0.4")
+    text = exposition(of, counted or CollectorRegistry())
     return {
         (sample.name, ",".join(v for k, v in sample.labels.items() if k not in ("id", "image"))): (
             sample.value
@@ -125,9 +127,20 @@ def test_what_is_not_known_has_no_series() -> None:
     }
 
 
+def test_what_is_about_a_cpu_limit_is_told_where_there_is_one() -> None:
+    """As cAdvisor does it: the kernel says 0 for a container without one."""
+    free = container("b3" * 32, name="free")
+    limited = container("b4" * 32, name="limited", limits=Limits(cpus=0.29))
+    found = told(state((free, FULL), (limited, FULL)))
+    assert not [name for name, labels in found if "free" in labels and "cfs" in name]
+    assert not [name for name, labels in found if "free" in labels and "spec_cpu" in name]
+    assert found["container_spec_cpu_quota", "limited"] == 29_000
+    assert found["container_cpu_cfs_periods_total", "limited"] == 10
+
+
 def test_labels_tell_containers_apart_whatever_they_are_called() -> None:
     odd = container("c3" * 32, name='a"b\\c')
-    text, _ = exposition(state((WEB, FULL), (odd, FULL)), CollectorRegistry())
+    text = exposition(state((WEB, FULL), (odd, FULL)), CollectorRegistry())
     ids = {
         (sample.labels["id"], sample.labels["name"])
         for family in text_string_to_metric_families(text.decode())
@@ -143,7 +156,7 @@ def test_the_service_tells_of_itself() -> None:
     counts.cpu_seconds["engine"] = 0.5
     found = told(
         state(
-            sampler=counts, oldest_sample=4.0, connected=False, connections=3, repaired_ports=1,
+            sampler=counts, oldest_sample=4.0, connected=False, reconnects=3, repaired_ports=1,
             listing_age=9.0,
         )
     )  # fmt: skip
@@ -153,7 +166,7 @@ def test_the_service_tells_of_itself() -> None:
         ("ports", "in_use"): 0,
         ("containers", "running"): 0,
         ("engine_connected", ""): 0,
-        ("engine_connections_total", ""): 3,
+        ("engine_reconnects_total", ""): 3,
         ("repaired_ports_total", ""): 1,
         ("listing_age_seconds", ""): 9,
         ("sampler_samples_total", "engine"): 7,
@@ -180,9 +193,89 @@ def test_the_service_tells_of_itself() -> None:
 def test_the_format_is_what_was_asked_for_and_nothing_asked_for_is_a_failure(
     accept: str, expected: str
 ) -> None:
-    text, media_type = exposition(state((WEB, FULL)), Meters().registry, accept)
-    assert media_type.startswith(expected)
+    wanted = format_for(accept)
+    text = exposition(state((WEB, FULL)), Meters().registry, wanted)
+    assert MEDIA_TYPES[wanted].startswith(expected)
     assert text.endswith(b"# EOF\n") == expected.startswith("application")
+
+
+# Who asks at the same time
+
+
+class Idle:
+    """Stands in for watcher and sampler: nothing happens, nothing was sampled."""
+
+    connected, connections, events, repaired_ports = True, 1, 0, 0
+    counts = SamplerCounts()
+
+    def __init__(self) -> None:
+        self.renewed = 0
+        self.renewing = asyncio.Event()
+        self.renewing.set()
+
+    def latest(self) -> list[Any]:
+        return []
+
+    def oldest_age(self) -> None:
+        return None
+
+    async def renew(self) -> None:
+        self.renewed += 1
+        await self.renewing.wait()
+
+
+def metrics_of(idle: Any) -> Metrics:
+    ports = PortAllocator(PortRange(8001, 8010), 8000)
+    return Metrics(Meters(), Inventory(), ports, idle, idle, "1.2.3")
+
+
+async def test_who_asks_at_the_same_time_shares_one_text() -> None:
+    idle = Idle()
+    idle.renewing.clear()
+    metrics = metrics_of(idle)
+    asked = [asyncio.create_task(metrics.text("text")) for _ in range(3)]
+    await asyncio.sleep(0)
+    idle.renewing.set()
+    first, second, third = await asyncio.gather(*asked)
+    assert first is second is third
+    assert idle.renewed == 1
+
+
+async def test_who_asks_while_a_text_is_made_gets_one_that_was_begun_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, go_on, made = threading.Event(), threading.Event(), itertools.count()
+
+    def slow(*_: Any) -> bytes:
+        begun.set()
+        assert go_on.wait(10)
+        return b"%d" % next(made)
+
+    monkeypatch.setattr(telling, "exposition", slow)
+    metrics = metrics_of(Idle())
+    early = asyncio.create_task(metrics.text("text"))
+    await asyncio.to_thread(begun.wait, 10)
+    late = [asyncio.create_task(metrics.text("text")) for _ in range(5)]
+    other = asyncio.create_task(metrics.text("openmetrics"))
+    await asyncio.sleep(0)
+    late[0].cancel()  # who goes away takes nothing from the others
+    go_on.set()
+    assert await early == b"0"
+    assert await asyncio.gather(*late[1:]) == [b"1"] * 4
+    assert await other == b"2"
+
+
+async def test_a_failure_does_not_last() -> None:
+    class Failing(Idle):
+        async def renew(self) -> None:
+            await super().renew()
+            if self.renewed == 1:
+                raise RuntimeError("a bug")
+
+    metrics = metrics_of(Failing())
+    with pytest.raises(RuntimeError):
+        await metrics.text("text")
+    assert b"orchestration_api_info" in await metrics.text("text")
 
 
 # What is counted

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator import sampler as module
 from orchestrator.errors import ContainerNotFound, ContainerNotRunning, EngineUnavailable
-from orchestrator.interest import EVERYTHING, HOT, Interest
+from orchestrator.interest import EVERYTHING, HOT, IDLE, Interest
 from orchestrator.inventory import Inventory
 from orchestrator.models import Container
 from orchestrator.sampler import Sampler
@@ -261,6 +261,22 @@ async def test_the_engine_is_not_asked_about_all_at_once(it: Setting) -> None:
     it.samples.by_engine, it.samples.seconds = {each.name for each in many}, 30.0
     await it.sampler.all(many)
     assert len(it.samples.asked) == module.ENGINE_AT_ONCE
+
+
+async def test_renewing_samples_what_is_old_and_neither_asks_the_engine_nor_makes_a_container_hot(
+    it: Setting,
+) -> None:
+    it.samples.by_engine = {"db"}
+    for _ in range(3):
+        await it.sampler.renew()
+        age_by(it, 2.0)
+    assert it.samples.read_ones.count("web") == 3
+    assert it.samples.asked == []
+    assert [each.name for each, _ in it.sampler.latest()] == ["web"]
+    assert it.interest.interval(WEB.full_id, time.monotonic()) == IDLE
+    await it.sampler.renew()
+    await it.sampler.renew()  # nothing is old
+    assert it.samples.read_ones.count("web") == 4
 
 
 # The beat
