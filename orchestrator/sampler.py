@@ -133,7 +133,7 @@ class Sampler:
         question that makes samples more frequent.
         """
         running = [each for each in self._inventory.each() if each.runs]
-        await self._read([each for each in running if self._is_late(self._current(each))])
+        await self._read([each for each in running if self._is_late(self._samples.current(each))])
 
     async def host(self) -> HostStats:
         """What the host uses, from memory as well."""

@@ -177,7 +177,7 @@ def test_prometheus_scrapes_it_and_every_documented_query_answers(
         return bool(found) and found[0]["value"][1] == "1"
 
     wait_until(is_up, 30, "Prometheus has scraped the service")
-    rate = f'rate(container_cpu_usage_seconds_total{{name="{busy["name"]}"}}[1m])'
+    rate = f'rate(container_cpu_usage_seconds_total{{name="{busy["name"]}"}}[5s])'
 
     def is_busy() -> bool:
         service.get(f"/containers/{busy['id']}/stats")  # asked for often, it is sampled often
