@@ -141,13 +141,15 @@ class CgroupReader:
             return None
         parse = _parse_v2 if self.version == 2 else _parse_v1
         limit = container.limits.memory
-        return parse(
+        sample = parse(
             texts,
             host=host,
             at=time.time(),
             networks=parse_interfaces(texts["network"]) if "network" in texts else None,
             memory_limit=min(limit, self._memory) if limit and self._memory else self._memory,
         )
+        # Of a container that is being started again, the group is there before its process.
+        return None if sample.pids == 0 else sample
 
     # Where the files are
 
@@ -171,7 +173,7 @@ class CgroupReader:
         complete = "cpu" in group.files and (
             "network" in group.files or not _ought_to_have_network(container)
         )
-        if complete and self._is_process_of(container):
+        if complete and self._is_process_of(container, place):
             return group
         group.close()
         return None
@@ -194,7 +196,7 @@ class CgroupReader:
                 self._places.append(place)
         return places.get(full_id)
 
-    def _is_process_of(self, container: Container) -> bool:
+    def _is_process_of(self, container: Container, place: str) -> bool:
         """Whether the process that the engine names is one of this container, here. A number may
         be another process's by now, or, in another namespace of processes, always have been.
         """
@@ -204,7 +206,20 @@ class CgroupReader:
             groups = _read_path(self._proc / str(container.pid) / "cgroup")
         except OSError:
             return not _ought_to_have_network(container)
-        return container.full_id.encode() in groups
+        return container.full_id.encode() in groups or self._is_our_own(place, groups)
+
+    def _is_our_own(self, place: str, groups: bytes) -> bool:
+        """Whether this process is in the group at `place`, and so is one that is in `groups`, as
+        /proc/PID/cgroup tells it. What is in our own container is told without the container's id
+        where control groups have a namespace (cgroup_namespaces(7)), as engines make one on v2.
+        """
+        base = self._bases.get("") or self._bases["cpuacct"]
+        try:
+            members = _read_path(base / place / "cgroup.procs").split()
+            ours = _read_path(self._proc / "self/cgroup")
+        except OSError:
+            return False
+        return groups == ours and str(os.getpid()).encode() in members
 
 
 @dataclass

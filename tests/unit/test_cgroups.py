@@ -4,6 +4,7 @@ The texts are shortened ones of real containers. Whether the figures are right i
 containers, in tests/engine/test_statistics.py.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -45,9 +46,9 @@ V1 = {
 }
 V2 = {
     "cpu.stat": "usage_usec 723499\nuser_usec 700000\nsystem_usec 23499\nnr_periods 14\n"
-    "nr_throttled 3\nthrottled_usec 250000\n",
+    "nr_throttled 3\nthrottled_usec 250000\nnr_bursts 0\nburst_usec 0\n",
     "memory.current": "8167424\n",
-    "memory.stat": "anon 2678784\nfile 4722688\ninactive_anon 5\ninactive_file 2449408\n",
+    "memory.stat": "anon 2678784\nfile 4722688\nkernel 9\ninactive_anon 5\ninactive_file 2449408\n",
     "memory.swap.current": "4096\n",
     "memory.events": "low 0\nhigh 0\nmax 9\noom 3\noom_kill 2\noom_group_kill 0\n",
     "io.stat": "254:0 rbytes=4096 wbytes=8192 rios=1 wios=1 dbytes=7 dios=1\n"
@@ -81,7 +82,8 @@ class Host:
             controller, _, name = file.rpartition("/")
             self.write(self.cgroup / controller / place / name, text)
         self.write(self.proc / str(pid) / "net/dev", NET_DEV.decode())
-        self.write(self.proc / str(pid) / "cgroup", f"4:memory:/somewhere/{full_id}\n")
+        groups = f"0::/{place}\n" if self.version == 2 else f"4:memory:/{place}\n"
+        self.write(self.proc / str(pid) / "cgroup", groups)
 
     def file(self, place: str, name: str) -> Path:
         files = V2 if self.version == 2 else V1
@@ -339,6 +341,33 @@ def test_a_process_of_another_container_is_not_taken_for_ones_own(
     host.add(f"docker/{ID}")
     host.write(host.proc / str(PID) / "cgroup", f"4:memory:/docker/{OTHER}\n")
     assert read(reader, running()) is None
+    assert reader.open_files == 0
+
+
+@pytest.mark.parametrize("host", [2], indirect=True)
+@pytest.mark.parametrize(
+    ("groups", "member", "found"),
+    [("0::/\n", True, True), ("0::/\n", False, False), ("0::/../other.scope\n", True, False)],
+)
+def test_the_services_own_container_is_known_without_its_id(
+    host: Host, reader: CgroupReader, groups: str, member: bool, found: bool
+) -> None:
+    """In a namespace of control groups, what is in one's own is told as "/"."""
+    host.add(f"system.slice/docker-{ID}.scope")
+    host.write(host.proc / "self/cgroup", "0::/\n")
+    host.write(host.proc / str(PID) / "cgroup", groups)
+    members = f"1\n{os.getpid() if member else 2}\n"
+    host.write(host.cgroup / f"system.slice/docker-{ID}.scope/cgroup.procs", members)
+    assert (read(reader, running()) is not None) is found
+
+
+def test_a_group_whose_process_is_not_there_yet_is_no_sample(
+    host: Host, reader: CgroupReader
+) -> None:
+    """The engine makes the group first, when it starts a container again."""
+    host.add(f"docker/{ID}")
+    host.file(f"docker/{ID}", "pids.current").write_text("0\n")
+    assert read(reader, running(network="none")) is None
     assert reader.open_files == 0
 
 
