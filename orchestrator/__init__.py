@@ -25,7 +25,8 @@
     system       the host's statistics: the last sample, and a history
     host_ports   the host's ports that processes listen on
     request_ids  an id for each request, in answers and log lines
-    cgroups      samples from the kernel's files
+    cgroup_files  what the kernel's files about a container say; pure
+    cgroups      where those files are, and samples from them
     watcher      list + watch: inventory and ports equal to the engine
     images       images to clone from, pulled when they are missing
     rebuild      a container's inspection as a create of the same once more; pure

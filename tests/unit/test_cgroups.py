@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator import cgroups
-from orchestrator.cgroups import CgroupReader, parse_host_cpu, parse_interfaces
+from orchestrator.cgroup_files import parse_host_cpu, parse_interfaces
+from orchestrator.cgroups import CgroupReader
 from orchestrator.models import Container, Limits
 from orchestrator.stats import Sample
 
