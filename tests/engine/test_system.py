@@ -113,7 +113,9 @@ def test_traffic_is_the_network_cards(service: Service) -> None:
     before = received()
     network = new_sample(service)["network"]
     after = received()
-    assert any(name.startswith("veth") for name in after), "a container has a network"
+    ours, hosts = (Path(f"/proc/{process}/net/dev").stat().st_ino for process in ("self", "1"))
+    if ours == hosts:  # the engine may have a network of its own, with the containers' ends in it
+        assert any(name.startswith("veth") for name in after), "a container has a network"
     counted = network["interfaces"]
     if not counted:
         assert network["rx_bytes"] is None
