@@ -162,6 +162,8 @@ def test_history_goes_along_when_a_container_moves(start_service: Callable[..., 
     assert after[: len(before)] == before
     assert len(after) > len(before)
     assert history(service, container)["container_id"] == moved["id"]
+    # By the service, which takes the image of the move away as well.
+    service.client.delete(f"/containers/{moved['id']}?force=true")
 
 
 @pytest.mark.parametrize(
