@@ -354,18 +354,20 @@ async def test_the_beat_goes_on_after_a_failure(
     it: Setting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(module, "HOT", 0.01)
-    calls = 0
+    calls, thrice = 0, asyncio.Event()
 
     async def fail() -> None:
         nonlocal calls
         calls += 1
+        if calls == 3:
+            thrice.set()
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(it.sampler, "run_once", fail)
     task = asyncio.create_task(it.sampler.run())
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(10):
+        await thrice.wait()
     task.cancel()
-    assert calls > 2
     assert "a bug" in caplog.text
 
 
