@@ -535,7 +535,7 @@ def add_statistics_routes(app: FastAPI) -> None:
         """Points of the last minutes as they were sampled, and thinned ones of the time before, as
         long as the settings say. Sampled once a second while somebody asks, rarer else.
         """
-        points = service.host.history(time.time(), window.since_seconds, window.step)
+        points = service.sampler.host_history(window.since_seconds, window.step)
         return HostHistory(step_s=window.step, points=points)
 
 
@@ -550,7 +550,7 @@ def add_metrics_route(app: FastAPI) -> None:
     )
     async def metrics(service: AnyService, request: Request) -> Response:
         """Containers by cAdvisor's names; ports, calls of the engine, requests and the sampler by
-        names of this service, from memory. Answers while the engine is away, too.
+        names of this service. Never asks the engine, and answers while it is away, too.
         """
         wanted = format_for(request.headers.get("accept", ""))
         text = await service.metrics.text(wanted)

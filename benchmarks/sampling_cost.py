@@ -14,13 +14,11 @@ import psutil
 
 from orchestrator.cgroups import CgroupReader, allow_more_files
 from orchestrator.engine import Engine
-from orchestrator.history import Fold, Series, Span
+from orchestrator.history import Fold, Series, spans
 from orchestrator.host_ports import HostPorts
-from orchestrator.interest import HOT
 from orchestrator.inventory import Inventory
 from orchestrator.models import Container, StatsPoint
 from orchestrator.ports import PortAllocator
-from orchestrator.sampler import LONG_STEP
 from orchestrator.settings import Settings
 from orchestrator.watcher import Watcher
 
@@ -185,7 +183,7 @@ async def _listed(made: Bench) -> list[Container]:
 def history_bytes() -> float:
     """Of a container whose history is full, by Python's own account of its memory."""
     settings = Settings()
-    fine, coarse = Span(settings.stats_history, HOT), Span(settings.stats_long_history, LONG_STEP)
+    fine, coarse = spans(settings.stats_history, settings.stats_long_history)
     # How figures are folded makes no difference to their size.
     columns: Mapping[str, Fold] = {
         name: "mean" for name in StatsPoint.model_fields if name not in ("at", "interval_s")

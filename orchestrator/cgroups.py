@@ -12,10 +12,12 @@ host's files are not mounted here, or it has just ended. Nothing here is asynchr
 belongs to one thread, which it blocks for as long as the kernel takes.
 """
 
+import logging
 import os
 import re
 import resource
 import time
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,8 +35,13 @@ from .cgroup_files import (
 from .models import Container
 from .stats import Sample
 
+log = logging.getLogger(__name__)
+
 # Where engines put the groups of containers by default, with the drivers cgroupfs and systemd.
-DEFAULT_PLACES = ("docker/{id}", "system.slice/docker-{id}.scope")
+_ID = "{id}"
+DEFAULT_PLACES = (f"docker/{_ID}", f"system.slice/docker-{_ID}.scope")
+# How many other places are remembered, for each container that is new may be looked for at all.
+KNOWN_PLACES = 16
 # Seconds between two searches of the whole tree for containers that are at no known place.
 SEARCH_SECONDS = 10.0
 # How deep such a search goes. A rootless engine's groups are six levels down.
@@ -56,7 +63,7 @@ class CgroupReader:
     def __init__(self, cgroup_root: Path, proc_root: Path) -> None:
         self._proc = proc_root
         self._bases = _bases(cgroup_root)
-        self._places = list(DEFAULT_PLACES)
+        self._places: deque[str] = deque(maxlen=KNOWN_PLACES)
         self._searched = -SEARCH_SECONDS
         self._open: dict[str, _Group] = {}
         self._files_allowed = files_allowed()
@@ -111,19 +118,22 @@ class CgroupReader:
         return sample
 
     def _read(self, group: "_Group", container: Container, host: HostCpu) -> Sample | None:
-        try:
-            texts = {name: _read(file) for name, file in group.files.items()}
-        except OSError:  # ENODEV: the group is gone
-            return None
         parse = parse_v2 if self.version == 2 else parse_v1
         limit = container.limits.memory
-        sample = parse(
-            texts,
-            host=host,
-            at=time.time(),
-            networks=parse_interfaces(texts["network"]) if "network" in texts else None,
-            memory_limit=min(limit, self._memory) if limit and self._memory else self._memory,
-        )
+        try:
+            texts = {name: _read(file) for name, file in group.files.items()}
+            sample = parse(
+                texts,
+                host=host,
+                at=time.time(),
+                networks=parse_interfaces(texts["network"]) if "network" in texts else None,
+                memory_limit=min(limit, self._memory) if limit and self._memory else self._memory,
+            )
+        except OSError:  # ENODEV: the group is gone
+            return None
+        except (ValueError, IndexError):  # no file of a kernel that is known here
+            log.warning("The control group of %s cannot be understood", container.id, exc_info=True)
+            return None
         # Of a container that is being started again, the group is there before its process.
         return None if sample.pids == 0 else sample
 
@@ -159,18 +169,16 @@ class CgroupReader:
         base = self._bases.get("") or self._bases.get("cpuacct")
         if base is None:
             return None
-        for place in self._places:
-            if (base / (found := place.format(id=full_id))).is_dir():
+        for place in (*DEFAULT_PLACES, *self._places):
+            if (base / (found := place.replace(_ID, full_id))).is_dir():
                 return found
         if time.monotonic() - self._searched < SEARCH_SECONDS:
             return None
         self._searched = time.monotonic()
-        places = dict(_groups_below(base, "", SEARCH_DEPTH))
-        for found_id, found in places.items():
-            place = found.replace(found_id, "{id}")
-            if place not in self._places:
-                self._places.append(place)
-        return places.get(full_id)
+        found_place = dict(_groups_below(base, "", SEARCH_DEPTH)).get(full_id)
+        if found_place is not None:
+            self._places.append(found_place.replace(full_id, _ID))  # the oldest is forgotten
+        return found_place
 
     def _is_process_of(self, container: Container, place: str) -> bool:
         """Whether the process that the engine names is one of this container, here. A number may

@@ -36,6 +36,11 @@ class Span:
         return math.ceil(self.seconds / self.every)
 
 
+def spans(seconds: float, long_seconds: float) -> tuple[Span, Span]:
+    """How the histories of this service go: fine ones at the pace of the sampler, then thinned."""
+    return Span(seconds, 1.0), Span(long_seconds, 10.0)
+
+
 class Series:
     """The history of one thing. `columns` says how each figure is folded; `fine` points are kept as
     they come, and folded into `coarse` ones for longer.

@@ -37,10 +37,6 @@ class Interest:
         self._cost: dict[str, float] = {}  # seconds of CPU of one sample, by source
         self.stretch = 1.0  # the factor by which intervals are longer than wanted
 
-    @property
-    def streams(self) -> int:
-        return self._followed.total()
-
     def asked(self, key: str, now: float) -> None:
         """Somebody has asked for the figures of `key`."""
         if now - self._asked.get(key, -math.inf) <= OFTEN_SECONDS:

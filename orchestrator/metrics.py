@@ -1,6 +1,7 @@
 """What Prometheus is told: containers by cAdvisor's names and units, and this service by its own.
 
-Built from memory when it is asked for, and never asks the engine. What is not known has no series:
+Built when it is asked for, from memory and from samples of that moment where they need no engine,
+which is never asked. What is not known has no series:
 never a false zero. The state is looked at on the event loop, at one moment; the text, a megabyte or
 more with hundreds of containers, is made in a thread, so that others are answered meanwhile.
 """

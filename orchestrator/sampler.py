@@ -19,10 +19,10 @@ from operator import itemgetter
 from typing import Literal
 
 from .errors import ContainerNotRunning, OrchestratorError
-from .history import Span
+from .history import spans
 from .interest import EVERYTHING, HOT, Interest
 from .inventory import Inventory
-from .models import Container, ContainerStats, HostStats, StatsPoint
+from .models import Container, ContainerStats, HostPoint, HostStats, StatsPoint
 from .sampler_counts import SamplerCounts
 from .samples import Latest, Samples
 from .settings import Settings
@@ -52,9 +52,6 @@ ENGINE_AT_ONCE = 16
 # Stands for the host among the containers' ids.
 _HOST = "host"
 
-# Seconds between the points of the history that are kept for longer.
-LONG_STEP = 10.0
-
 End = Literal["removed", "stopped", "limit", "shutting-down"]
 
 
@@ -77,8 +74,7 @@ class Sampler:
         self._interest = interest
         self._samples = Samples(
             inventory,
-            Span(settings.stats_history, HOT),
-            Span(settings.stats_long_history, LONG_STEP),
+            *spans(settings.stats_history, settings.stats_long_history),
         )
         self._tried: dict[str, float] = {}  # when a sample was due last
         self._refreshing: dict[str, asyncio.Task[bool]] = {}
@@ -140,10 +136,16 @@ class Sampler:
         self._interest.asked(_HOST, time.monotonic())
         return await self._host.read()
 
+    def host_history(self, since: float | None, step: float | None) -> list[HostPoint]:
+        """What the host has used, as far as memory goes back."""
+        self._interest.asked(_HOST, time.monotonic())
+        return self._host.history(time.time(), since, step)
+
     def history(
         self, container: Container, since: float | None, step: float | None
     ) -> list[StatsPoint]:
         """What a container has used, as far as memory goes back; nothing if it never ran since."""
+        self._interest.asked(container.full_id, time.monotonic())
         return self._samples.history(container, since, step)
 
     async def follow(self, full_id: str, every: int) -> AsyncGenerator[ContainerStats, None]:

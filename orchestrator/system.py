@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .history import Fold, Point, Series, Span
+from .history import Fold, Point, Series, spans
 from .host_files import Reading, Traffic, find_reader
 from .models import HostCpu, HostDisk, HostMemory, HostNetwork, HostPoint, HostStats
 from .quantities import megabytes
@@ -31,7 +31,6 @@ COLUMNS: dict[str, Fold] = {
     "network_rx_bytes_per_s": "mean",
     "network_tx_bytes_per_s": "mean",
 }
-FINE_EVERY, COARSE_EVERY = 1.0, 10.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,7 @@ class HostMonitor:
         self._sampling: asyncio.Task[Sample] | None = None
         self._series = Series(
             COLUMNS,
-            Span(settings.stats_history, FINE_EVERY),
-            Span(settings.stats_long_history, COARSE_EVERY),
+            *spans(settings.stats_history, settings.stats_long_history),
         )
 
     async def read(self) -> HostStats:

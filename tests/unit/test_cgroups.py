@@ -242,6 +242,7 @@ def test_interfaces_are_all_but_the_loopback_and_the_kernels_own() -> None:
         "a/deep/place/for/{}",
         "user.slice/user-1000.slice/user@1000.service/user.slice/docker-{}.scope",
         "machine.slice/libpod-{}.scope",
+        "odd{{name}}/{{0}}/{}",
     ],
 )
 def test_a_group_is_found_wherever_the_engine_puts_it(
@@ -312,6 +313,29 @@ def test_a_container_of_another_host_is_not_found(host: Host, reader: CgroupRead
     first, second = reader.read([running(ID), running(OTHER)])
     assert first is None
     assert second is not None
+
+
+def test_where_each_container_has_a_place_of_its_own_few_places_are_remembered(
+    host: Host, reader: CgroupReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cgroups, "SEARCH_SECONDS", 0.0)
+    for number in range(cgroups.KNOWN_PLACES + 5):
+        full_id = f"{number:064x}"
+        host.add(f"pods/pod-{number}/{full_id}", full_id)
+        assert read(reader, running(full_id)) is not None
+    assert len(reader._places) == cgroups.KNOWN_PLACES
+
+
+def test_files_that_make_no_sense_are_no_sample(host: Host, reader: CgroupReader) -> None:
+    """Then the engine is asked; and all other containers have theirs."""
+    host.add(f"docker/{ID}")
+    host.add(f"docker/{OTHER}", OTHER, PID + 1)
+    host.file(f"docker/{ID}", "pids.current").write_text("a few\n")
+    first, second = reader.read([running(), running(OTHER, PID + 1)])
+    assert first is None
+    assert second is not None
+    host.write(host.proc / str(PID + 1) / "net/dev", "\n\n eth0: 1 2\n")
+    assert read(reader, running(OTHER, PID + 1)) is None
 
 
 # Whose traffic it is

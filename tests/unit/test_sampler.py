@@ -306,6 +306,16 @@ async def test_a_beat_samples_what_is_asked_for_often(it: Setting) -> None:
     assert it.samples.read_ones.count("web") == 3
 
 
+async def test_who_polls_a_history_asks_often(it: Setting) -> None:
+    await it.sampler.stats(WEB)
+    it.sampler.history(WEB, None, None)
+    it.samples.read_ones.clear()
+    for _ in range(3):
+        age_by(it, 1.0)
+        await it.sampler.run_once()
+    assert it.samples.read_ones.count("web") == 3
+
+
 async def test_over_the_budget_even_that_is_sampled_less_often() -> None:
     it = Setting(budget=0.01)
     for _ in range(2):
