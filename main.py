@@ -202,6 +202,9 @@ CREATE = (
     *ENGINE,
 )
 
+# What the middleware refuses, whatever the route.
+ANYWHERE: tuple[type[errors.OrchestratorError], ...] = ()
+
 ALL_DEFAULTS = CreateRequest()
 CREATED: dict[int | str, dict[str, Any]] = {
     200: {"model": Container, "description": "The container that this key created before."},
@@ -643,8 +646,11 @@ async def answer_problem(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(body, status, headers, problems.MEDIA_TYPE)
 
 
-class AnswerAtTheEnd:
-    """A request that the server cancels because it ends gets a problem document, not its 500."""
+class AnswerRefusals:
+    """ASGI middleware: what the middleware within it raises becomes a problem document, too.
+
+    So does a request that the server cancels because it ends.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -657,8 +663,13 @@ class AnswerAtTheEnd:
             started = started or message["type"] == "http.response.start"
             await send(message)
 
+        error: errors.OrchestratorError
         try:
             await self.app(scope, receive, note)
+        except errors.OrchestratorError as refusal:
+            if started or scope["type"] != "http":
+                raise
+            error = refusal
         except asyncio.CancelledError:
             if started or scope["type"] != "http":
                 raise
@@ -666,8 +677,10 @@ class AnswerAtTheEnd:
                 "The service was stopped while the Docker engine was at work on this. What has"
                 " become of it, GET /containers tells once the service is back."
             )
-            answer = await answer_problem(Request(scope), error)
-            await answer(scope, receive, send)
+        else:
+            return
+        answer = await answer_problem(Request(scope), error)
+        await answer(scope, receive, send)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -691,7 +704,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         swagger_ui_parameters={"defaultModelsExpandDepth": 0},
         lifespan=lifespan,
     )
-    app.add_middleware(AnswerAtTheEnd)
+    # The last one added is the outermost. Those that refuse requests go first, within this one.
+    app.add_middleware(AnswerRefusals)
     app.add_middleware(request_ids.RequestIds)
     app.add_middleware(MeteredRequests, meters=meters)
     for kind in (errors.OrchestratorError, RequestValidationError, HTTPException, Exception):
@@ -712,6 +726,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         schemas["Problem"] = Problem.model_json_schema()
         for name, example in examples.MODELS.items():
             schemas[name]["example"] = example
+        problems.add_responses(schema, ANYWHERE)
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]

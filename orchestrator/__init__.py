@@ -24,6 +24,7 @@
     host_files   what the host uses, in the kernel's files, and whose figures those are
     system       the host's statistics: the last sample, and a history
     host_ports   the host's ports that processes listen on
+    callers      who asks: the key, and the address
     request_ids  an id for each request, in answers and log lines
     cgroup_files  what the kernel's files about a container say; pure
     cgroups      where those files are, and samples from them

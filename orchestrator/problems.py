@@ -120,3 +120,24 @@ def openapi_responses(
                 "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
             }
     return by_status
+
+
+def add_responses(schema: dict[str, Any], kinds: Iterable[type[OrchestratorError]]) -> None:
+    """Adds problem answers to every operation of an OpenAPI description, beside its own.
+
+    A second call with the same kinds changes nothing.
+    """
+    added = openapi_responses(kinds)
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            for status, entry in added.items():
+                own = operation["responses"].setdefault(str(status), {"description": ""})
+                media = own.setdefault("content", {}).setdefault(
+                    MEDIA_TYPE, {"schema": entry["content"][MEDIA_TYPE]["schema"], "examples": {}}
+                )
+                for code, example in entry["content"][MEDIA_TYPE]["examples"].items():
+                    if code not in media["examples"]:
+                        media["examples"][code] = example
+                        sentence = f"`{code}`: {example['value']['title']}."
+                        own["description"] = f"{own['description']} {sentence}".strip()
+                own.setdefault("headers", {}).update(entry.get("headers", {}))

@@ -1,0 +1,29 @@
+"""Who asks: the key that came with a request, and the address it came from.
+
+`security` finds it out; who may do what, quotas and the audit go by it.
+"""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Literal
+
+Scope = Literal["read", "write"]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """`name` is that of the key, None where keys are not asked for; `peer` an address without its
+    port, "-" where there is none, as on a Unix socket.
+    """
+
+    name: str | None
+    scope: Scope
+    peer: str
+
+    @property
+    def identity(self) -> str:
+        """What limits count by: the key where there is one, else the address."""
+        return f"key:{self.name}" if self.name is not None else f"peer:{self.peer}"
+
+
+current: ContextVar[Caller] = ContextVar("caller", default=Caller(None, "write", "-"))
