@@ -26,4 +26,5 @@ class Caller:
         return f"key:{self.name}" if self.name is not None else f"peer:{self.peer}"
 
 
-current: ContextVar[Caller] = ContextVar("caller", default=Caller(None, "write", "-"))
+_UNKNOWN = Caller(None, "write", "-")
+current: ContextVar[Caller] = ContextVar("caller", default=_UNKNOWN)
