@@ -21,7 +21,7 @@ from fastapi.routing import APIRoute
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator import __version__, errors, examples, problems, request_ids
@@ -608,14 +608,29 @@ def serve_redoc_without_its_logo(app: FastAPI) -> None:
     app.router.routes.insert(0, Route(f"/static-offline-docs/{name}", redoc_script))
 
 
+def methods_at(request: Request) -> list[str]:
+    """What can be done at the path of a request; the router names those of one route alone."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)
+
+
 async def answer_problem(request: Request, error: Exception) -> JSONResponse:
     """The one error handler: whatever went wrong, as a problem document."""
     headers: dict[str, str] = {}
     if isinstance(error, RequestValidationError):
         error = problems.explain_validation(error.errors())
+    if isinstance(error, HTTPException) and error.status_code == 400:  # its one reason for that
+        error = errors.InvalidRequest(
+            "The body cannot be read: it must be JSON, in UTF-8, and not nested hundreds deep."
+        )
     if isinstance(error, HTTPException):  # what the framework refuses before a route is found
         headers |= error.headers or {}
         status, title = error.status_code, str(error.detail)
+        if status == 405:
+            headers["Allow"] = ", ".join(methods_at(request))
         code, detail = {
             404: ("no-such-endpoint", "There is nothing at this path. GET / lists the endpoints."),
             405: (

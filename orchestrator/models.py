@@ -269,6 +269,9 @@ class HistoryWindow(BaseModel):
         None,
         description="Only later points: RFC 3339, in UTC unless it says otherwise, or seconds"
         " since 1970.",
+        json_schema_extra={
+            "anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]
+        },
     )
     step: float | None = Field(
         None, ge=1, le=3600, description="Seconds that a point stands for; without: as sampled."

@@ -611,3 +611,22 @@ def test_a_full_range_is_said_to_be_full(
         )
     assert int(answer.headers["retry-after"]) > 0
     assert "PORT_RANGE" in problem["detail"]
+
+
+def test_a_method_that_a_path_does_not_have(service: Service) -> None:
+    answer = service.client.options("/containers/anything")
+
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "DELETE, GET"
+    assert answer.json()["code"] == "method-not-allowed"
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b'{"a":' * 100_000])
+def test_a_body_that_cannot_be_read(service: Service, body: bytes) -> None:
+    answer = service.client.post(
+        "/containers/create", content=body[:60_000], headers={"Content-Type": "application/json"}
+    )
+
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "invalid-request"
+    assert service.get("/ports")["ports"] == []
