@@ -108,7 +108,9 @@ class Door:
 
     def _caller(self, scope: Message) -> Caller:
         """Who asks; raises Unauthenticated and InsufficientScope."""
-        peer = scope["client"][0] if scope.get("client") else "-"
+        peer = (scope["client"][0] if scope.get("client") else "") or "-"
+        if scope["path"] in WITHOUT_KEY:
+            return Caller(None, "read", peer)
         if not self._keyring.configured:
             bound = bound_address(scope)
             if bound is not None and not is_loopback(bound) and not self._anonymous:
@@ -116,9 +118,7 @@ class Door:
                     "Without keys this service answers on loopback addresses only. Set API_KEY or"
                     " API_KEY_FILE, or ALLOW_ANONYMOUS=true where all who reach it may do all."
                 )
-            return Caller(None, "write", peer or "-")
-        if scope["path"] in WITHOUT_KEY:
-            return Caller(None, "read", peer or "-")
+            return Caller(None, "write", peer)
         headers = values(scope, b"authorization")
         if not headers:
             raise errors.Unauthenticated(
@@ -136,7 +136,7 @@ class Door:
             raise errors.InsufficientScope(
                 f'The key "{key.name}" may only read. Use one with the scope write.'
             )
-        return Caller(key.name, key.scope, peer or "-")
+        return Caller(key.name, key.scope, peer)
 
 
 class SecurityHeaders:

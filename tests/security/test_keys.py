@@ -2,6 +2,8 @@
 
 import base64
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from main import create_app
 from orchestrator.settings import Settings
 from tests.browser.conftest import Visit
-from tests.conftest import Service, wait_until
+from tests.conftest import ROOT, Service, wait_until
 from tests.engine.support import assert_problem
 
 pytestmark = pytest.mark.engine
@@ -53,8 +55,8 @@ def test_nothing_but_liveness_is_answered_without_a_key(keyed: Service) -> None:
     client = keyed.client
     assert client.get("/health/live").status_code == 200
     wrong: list[dict[str, str]] = [
-        bearer(OTHER), bearer(WRITE[:-1]), bearer(WRITE + "x"), bearer(WRITE.upper()), {"Authorization": "Bearer"},
-        bearer("ci"), bearer(f"{WRITE}, {WRITE}"), {"Authorization": WRITE},
+        bearer(OTHER), bearer(WRITE[:-1]), bearer(WRITE + "x"), bearer(WRITE.upper()),
+        {"Authorization": "Bearer"},        bearer("ci"), bearer(f"{WRITE}, {WRITE}"), {"Authorization": WRITE},
         {"Authorization": f"Token {WRITE}"}, basic(OTHER), basic("", WRITE),
         {"Authorization": "Basic %%%"}, {"Authorization": "Basic"},
     ]  # fmt: skip
@@ -178,6 +180,7 @@ def test_uvicorn_on_all_addresses_answers_loopback_only(
     with httpx.Client(base_url=f"http://{address}:{service.port}", trust_env=False) as client:
         for path in ("/ports", "/health", "/docs"):
             assert client.get(path).status_code == status, path
+        assert client.get("/health/live").status_code == 200
 
 
 @pytest.fixture
@@ -185,11 +188,6 @@ def start_uvicorn(start_service: Start, monkeypatch: pytest.MonkeyPatch) -> Star
     """As start_service, by `uvicorn main:app --host 0.0.0.0`, which the settings do not know of."""
 
     def command(self: Service, *, wait: bool = True) -> None:
-        import subprocess
-        import sys
-
-        from tests.conftest import ROOT
-
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "uvicorn", "main:app", "--host", "0.0.0.0",
@@ -200,6 +198,16 @@ def start_uvicorn(start_service: Start, monkeypatch: pytest.MonkeyPatch) -> Star
 
     monkeypatch.setattr(Service, "start", command)
     return start_service
+
+
+def test_a_forwarded_address_is_believed_from_trusted_proxies_only(start_service: Start) -> None:
+    forwarded = {"X-Forwarded-For": "203.0.113.9"}
+    for settings, believed in (({}, False), ({"TRUSTED_PROXIES": "127.0.0.1"}, True),
+                               ({"TRUSTED_PROXIES": "10.0.0.5"}, False)):  # fmt: skip
+        service = start_service(**settings)
+        assert service.client.get("/ports", headers=forwarded).status_code == 200
+        wait_until(lambda service=service: '"GET /ports' in service.log())  # type: ignore[misc]
+        assert ("203.0.113.9" in service.log()) is believed, settings
 
 
 def test_the_description_declares_the_key(keyed: Service) -> None:
