@@ -56,7 +56,8 @@ def test_nothing_but_liveness_is_answered_without_a_key(keyed: Service) -> None:
     assert client.get("/health/live").status_code == 200
     wrong: list[dict[str, str]] = [
         bearer(OTHER), bearer(WRITE[:-1]), bearer(WRITE + "x"), bearer(WRITE.upper()),
-        {"Authorization": "Bearer"},        bearer("ci"), bearer(f"{WRITE}, {WRITE}"), {"Authorization": WRITE},
+        {"Authorization": "Bearer"}, {"Authorization": WRITE},
+        bearer("ci"), bearer(f"{WRITE}, {WRITE}"),
         {"Authorization": f"Token {WRITE}"}, basic(OTHER), basic("", WRITE),
         {"Authorization": "Basic %%%"}, {"Authorization": "Basic"},
     ]  # fmt: skip
