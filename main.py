@@ -21,11 +21,13 @@ from fastapi.routing import APIRoute
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestrator import __version__, errors, examples, problems, request_ids
+from orchestrator import __version__, errors, examples, problems, request_ids, security
 from orchestrator.create_request import CreateRequest
+from orchestrator.keys import BadKeys, Keyring
 from orchestrator.meters import MeteredRequests, Meters
 from orchestrator.metrics import MEDIA_TYPES, format_for
 from orchestrator.models import (
@@ -203,7 +205,13 @@ CREATE = (
 )
 
 # What the middleware refuses, whatever the route.
-ANYWHERE: tuple[type[errors.OrchestratorError], ...] = ()
+ANYWHERE: tuple[type[errors.OrchestratorError], ...] = (
+    errors.Unauthenticated,
+    errors.InsufficientScope,
+    errors.HostNotAllowed,
+    errors.CrossOrigin,
+    errors.UnsupportedMediaType,
+)
 
 ALL_DEFAULTS = CreateRequest()
 CREATED: dict[int | str, dict[str, Any]] = {
@@ -649,7 +657,7 @@ async def answer_problem(request: Request, error: Exception) -> JSONResponse:
         title, fields = errors.OrchestratorError.title, {}
         detail = "This is a fault of the service; its log has more under this request's id."
         # Answered outside of the middleware that adds it to all other answers.
-        headers["X-Request-ID"] = request_ids.current.get()
+        headers |= security.HEADERS | {"X-Request-ID": request_ids.current.get()}
     body = problems.document(
         status=status,
         code=code,
@@ -658,7 +666,22 @@ async def answer_problem(request: Request, error: Exception) -> JSONResponse:
         request_id=request_ids.current.get(),
         fields=fields,
     )
-    return JSONResponse(body, status, headers, problems.MEDIA_TYPE)
+    answer = JSONResponse(body, status, headers, problems.MEDIA_TYPE)
+    # Each in a header of its own: browsers do not find the second one in a list.
+    for challenge in security.challenges(error, request.headers.get("accept", "")):
+        answer.headers.append("WWW-Authenticate", challenge)
+    return answer
+
+
+def declare_keys(schema: dict[str, Any]) -> None:
+    """Tells readers of the OpenAPI description, Swagger UI's Authorize among them, of the keys."""
+    schema["components"]["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "A key of this service."}
+    }
+    schema["security"] = [{"key": []}]
+    for path in security.WITHOUT_KEY:
+        for operation in schema["paths"][path].values():
+            operation["security"] = []
 
 
 class AnswerRefusals:
@@ -701,6 +724,10 @@ class AnswerRefusals:
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The app with settings of its own, or those of the environment (BadSettings if wrong)."""
     chosen, meters = settings or load_settings(), Meters()
+    try:
+        keyring = Keyring(chosen.api_key, chosen.api_key_file)
+    except BadKeys as error:
+        raise BadSettings(f"API_KEY_FILE cannot be used: {error}.") from error
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -720,7 +747,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     # The last one added is the outermost. Those that refuse requests go first, within this one.
+    app.add_middleware(security.Door, settings=chosen, keyring=keyring)
     app.add_middleware(AnswerRefusals)
+    if chosen.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=chosen.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
+            expose_headers=["Location", "Retry-After", "X-Inventory-Age", "X-Request-ID"],
+        )
+    app.add_middleware(security.SecurityHeaders)
     app.add_middleware(request_ids.RequestIds)
     app.add_middleware(MeteredRequests, meters=meters)
     for kind in (errors.OrchestratorError, RequestValidationError, HTTPException, Exception):
@@ -742,6 +779,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         for name, example in examples.MODELS.items():
             schemas[name]["example"] = example
         problems.add_responses(schema, ANYWHERE)
+        if keyring.configured:
+            declare_keys(schema)
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -761,15 +800,19 @@ def __getattr__(name: str) -> Any:
 def main() -> None:
     try:
         settings = load_settings()
+        app = create_app(settings)
     except BadSettings as error:
         sys.exit(f"docker-orchestration-api: {error}")
     with suppress(KeyboardInterrupt):
         uvicorn.run(
-            create_app(settings),
+            app,
             host=settings.host,
             port=settings.port,
             log_level=settings.log_level,
             timeout_graceful_shutdown=REQUESTS_SECONDS,
+            # Else anybody could say which address a request comes from.
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
         )
 
 

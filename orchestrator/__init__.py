@@ -25,6 +25,8 @@
     system       the host's statistics: the last sample, and a history
     host_ports   the host's ports that processes listen on
     callers      who asks: the key, and the address
+    keys         the keys there are, as digests, from the environment and a file
+    security     who is let in: keys, names of this service, pages of other origins
     request_ids  an id for each request, in answers and log lines
     cgroup_files  what the kernel's files about a container say; pure
     cgroups      where those files are, and samples from them

@@ -2,7 +2,7 @@
 
 Every failure that a caller can meet is one of these. An error carries a stable `code` that
 programs match on, a sentence that says what to do, and the fields of the case (`port`, `name`,
-`matches`, …). It knows nothing of HTTP: `problems.py` maps the six kinds below to status codes.
+`matches`, …). It knows nothing of HTTP: `problems.py` maps the kinds below to status codes.
 
 The engine's own words go into `__cause__` and the log, since they may carry paths and addresses.
 """
@@ -25,7 +25,7 @@ class OrchestratorError(Exception):
         self.fields = {name: value for name, value in fields.items() if value is not None}
 
 
-# The six kinds. What is raised is always one of their children further down.
+# The kinds. What is raised is always one of their children further down.
 
 
 class InvalidError(OrchestratorError):
@@ -42,6 +42,14 @@ class ConflictError(OrchestratorError):
 
 class ForbiddenError(OrchestratorError):
     """The operator does not allow it."""
+
+
+class CallerError(OrchestratorError):
+    """It is not known who asks, and that must be known."""
+
+
+class ContentError(OrchestratorError):
+    """The body is of a kind that this service does not take."""
 
 
 class UnavailableError(OrchestratorError):
@@ -152,6 +160,34 @@ class NetworkMissing(ConflictError):
 class NotManaged(ForbiddenError):
     code = "not-managed"
     title = "The container is not managed by this service"
+
+
+class InsufficientScope(ForbiddenError):
+    code = "insufficient-scope"
+    title = "The key may only read"
+
+
+class HostNotAllowed(ForbiddenError):
+    code = "host-not-allowed"
+    title = "The service does not answer to this name"
+
+
+class CrossOrigin(ForbiddenError):
+    code = "cross-origin"
+    title = "A page of another origin may not do this"
+
+
+# Who asks, and with what
+
+
+class Unauthenticated(CallerError):
+    code = "unauthenticated"
+    title = "A key is needed"
+
+
+class UnsupportedMediaType(ContentError):
+    code = "unsupported-media-type"
+    title = "The body is not JSON"
 
 
 # Unavailable, too late

@@ -239,6 +239,15 @@ orchestration_api_ports{state="in_use"} 1.0
 
 # The `detail` of a problem, by its code.
 DETAILS: dict[str, str] = {
+    "unauthenticated": "A key is needed. Send it as Authorization: Bearer KEY, or to a browser as"
+    " the password.",
+    "insufficient-scope": 'The key "dashboard" may only read. Use one with the scope write.',
+    "host-not-allowed": "This service does not answer to that name in the Host header. Call it by"
+    " its address, or add the name to the setting ALLOWED_HOSTS.",
+    "cross-origin": "A page of another origin may not change anything here. The setting"
+    " CORS_ORIGINS lets origins in.",
+    "unsupported-media-type": "The body must be JSON, sent with the header Content-Type:"
+    " application/json.",
     "invalid-request": 'memory: memory is a number with a unit, like "512m" or "1g", or bytes.',
     "port-out-of-range": "Port 80 is outside 8001-8999. Pin one of these, or leave `port` out and"
     " the service picks a free one.",

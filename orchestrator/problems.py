@@ -5,7 +5,9 @@ from typing import Any
 
 from . import examples
 from .errors import (
+    CallerError,
     ConflictError,
+    ContentError,
     DeadlineError,
     ForbiddenError,
     InvalidError,
@@ -22,13 +24,15 @@ _STATUS: dict[type[OrchestratorError], int] = {
     MissingError: 404,
     ConflictError: 409,
     ForbiddenError: 403,
+    CallerError: 401,
+    ContentError: 415,
     UnavailableError: 503,
     DeadlineError: 504,
 }
 
 
 def status_of(error: type[OrchestratorError]) -> int:
-    """The status code of a kind of error; 500 for one that is none of the six kinds."""
+    """The status code of a kind of error; 500 for one that is none of the kinds."""
     return next((status for kind, status in _STATUS.items() if issubclass(error, kind)), 500)
 
 

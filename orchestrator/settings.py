@@ -1,16 +1,69 @@
 """Settings from the environment. Read when the app is built, never at import."""
 
 import ipaddress
+import re
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from . import keys
 from .quantities import PortRange, parse_memory
+
+_HOST_PATTERN = re.compile(r"\*|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|[0-9a-f:]*:[0-9a-f:.]*")
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 
 def _port_range(value: Any) -> Any:
     return PortRange.parse(value) if isinstance(value, str) else value
+
+
+def _digest(value: Any) -> Any:
+    return keys.digest(value) if isinstance(value, str) else value
+
+
+def _list_of(parse: Callable[[str], str]) -> Callable[[Any], Any]:
+    """What turns a list with commas into its parts, each as `parse` gives it."""
+
+    def split(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(parse(part.strip()) for part in value.split(",") if part.strip())
+
+    return split
+
+
+def _host(text: str) -> str:
+    host = text.lower().strip("[]")
+    if not _HOST_PATTERN.fullmatch(host):
+        raise ValueError("names without a port are wanted, like api.example.org,*.example.net")
+    return host
+
+
+def _origin(text: str) -> str:
+    if not _ORIGIN.fullmatch(text.lower()):
+        raise ValueError("origins are wanted, like https://dashboard.example.org")
+    return text.lower()
+
+
+def _proxy(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text) if "/" in text else ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError("addresses are wanted, like 10.0.0.5 or 10.0.0.0/24") from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine only. `localhost` is one."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return bool((mapped or address).is_loopback)
 
 
 class Settings(BaseSettings):
@@ -19,11 +72,21 @@ class Settings(BaseSettings):
     An empty variable counts as unset, so that Compose may pass one through.
     """
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=1, le=65535)
     log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
+
+    # The digest: no text of a key is kept.
+    api_key: Annotated[bytes | None, BeforeValidator(_digest)] = None
+    api_key_file: str | None = None
+    allow_anonymous: bool = False
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list_of(_host))] = ()
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list_of(_origin))] = ()
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list_of(_proxy))] = ()
 
     port_range: Annotated[PortRange, NoDecode, BeforeValidator(_port_range)] = PortRange(8001, 8999)
     publish_address: str = "0.0.0.0"
@@ -45,6 +108,20 @@ class Settings(BaseSettings):
     docker_host: str | None = None
     docker_tls_verify: str | None = None
     docker_cert_path: str | None = None
+
+    @property
+    def has_keys(self) -> bool:
+        return self.api_key is not None or self.api_key_file is not None
+
+    @model_validator(mode="after")
+    def _not_open_to_all_by_accident(self) -> "Settings":
+        if not (is_loopback(self.host) or self.has_keys or self.allow_anonymous):
+            raise ValueError(
+                f"HOST={self.host!r} can be reached from elsewhere, and there is no key: set"
+                " API_KEY or API_KEY_FILE, or ALLOW_ANONYMOUS=true where whoever reaches it may run"
+                " containers"
+            )
+        return self
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -74,4 +151,8 @@ def load_settings() -> Settings:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"][:1]).upper()
         reason = str(first["msg"]).removeprefix("Value error, ")
+        if not name:  # settings that do not go together
+            raise BadSettings(f"{reason}.") from error
+        if name == "API_KEY":  # what was given is a secret, the cause has it, too
+            raise BadSettings(f"{name} cannot be used: {reason}.") from None
         raise BadSettings(f"{name}={first['input']!r} cannot be used: {reason}.") from error

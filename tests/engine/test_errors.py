@@ -221,9 +221,9 @@ def test_a_bad_field_is_refused(
         (b'"web"', "application/json", 422),
         (b"17", "application/json", 422),
         (b"true", "application/json", 422),
-        (b'{"name": "web-no-type"}', None, 422),
-        (b'{"name": "web-text"}', "text/plain", 422),
-        (b"name=web-form", "application/x-www-form-urlencoded", 422),
+        (b'{"name": "web-no-type"}', None, 415),
+        (b'{"name": "web-text"}', "text/plain", 415),
+        (b"name=web-form", "application/x-www-form-urlencoded", 415),
     ],
     ids=lambda value: repr(value)[:40],
 )

@@ -25,6 +25,8 @@ KINDS = {
     errors.MissingError: 404,
     errors.ConflictError: 409,
     errors.ForbiddenError: 403,
+    errors.CallerError: 401,
+    errors.ContentError: 415,
     errors.UnavailableError: 503,
     errors.DeadlineError: 504,
 }
@@ -38,6 +40,8 @@ CODES = {
     "ambiguous-id": 409, "name-in-use": 409, "port-in-use": 409, "port-given-away": 409,
     "container-not-running": 409, "container-paused": 409, "container-busy": 409,
     "port-refused": 409, "not-managed": 403,
+    "insufficient-scope": 403, "host-not-allowed": 403, "cross-origin": 403,
+    "unauthenticated": 401, "unsupported-media-type": 415,
     "too-busy": 503, "shutting-down": 503,
     "ports-exhausted": 503, "engine-unavailable": 503, "engine-failed": 503,
     "network-missing": 409, "network-full": 503,

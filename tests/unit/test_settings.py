@@ -1,3 +1,5 @@
+import hashlib
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -50,8 +52,14 @@ def test_defaults() -> None:
 @pytest.mark.parametrize(
     ("variable", "text", "value"),
     [
-        ("HOST", "0.0.0.0", "0.0.0.0"),
+        ("HOST", "localhost", "localhost"),
         ("PORT", "9000", 9000),
+        ("API_KEY", "k" * 32, hashlib.sha256(b"k" * 32).digest()),
+        ("API_KEY_FILE", "/run/keys", "/run/keys"),
+        ("ALLOW_ANONYMOUS", "true", True),
+        ("ALLOWED_HOSTS", "api, *.Example.org,[fd00::1]", ("api", "*.example.org", "fd00::1")),
+        ("CORS_ORIGINS", "https://a.org:8443", ("https://a.org:8443",)),
+        ("TRUSTED_PROXIES", "10.0.0.5,fd00::/8", ("10.0.0.5", "fd00::/8")),
         ("LOG_LEVEL", "debug", "debug"),
         ("LOG_LEVEL", "WARNING", "warning"),
         ("PORT_RANGE", "9001-9010", PortRange(9001, 9010)),
@@ -109,6 +117,13 @@ def test_an_empty_variable_is_an_unset_one(setenv: SetEnv, field: str) -> None:
         ("ENGINE_TIMEOUT", "inf"),
         ("PULL_TIMEOUT", "-1"),
         ("ALLOW_UNMANAGED", "maybe"),
+        ("ALLOW_ANONYMOUS", "maybe"),
+        ("ALLOWED_HOSTS", "api:8000"),
+        ("ALLOWED_HOSTS", "api,*api.org"),
+        ("CORS_ORIGINS", "*"),
+        ("CORS_ORIGINS", "https://a.org/path"),
+        ("TRUSTED_PROXIES", "*"),
+        ("TRUSTED_PROXIES", "10.0.0.5,proxy"),
     ],
 )
 def test_a_bad_value_is_one_line_that_names_the_variable(
@@ -130,6 +145,44 @@ def test_a_bad_value_of_several_lines_is_still_one_line(setenv: SetEnv) -> None:
     with pytest.raises(BadSettings) as refused:
         load_settings()
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "key", ["short-secret", "k" * 31, "two words " * 5, "ключ" * 10, "k" * 513]
+)
+def test_a_bad_key_is_refused_without_being_shown(setenv: SetEnv, key: str) -> None:
+    setenv(API_KEY=key)
+    with pytest.raises(BadSettings) as refused:
+        load_settings()
+    shown = "".join(traceback.format_exception(refused.value))
+    assert str(refused.value).startswith("API_KEY cannot be used: a key has 32 to 512 characters")
+    assert key not in shown
+
+
+def test_no_text_of_a_key_is_kept(setenv: SetEnv) -> None:
+    setenv(API_KEY="secret-" * 8)
+    assert "secret" not in repr(load_settings())
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.5", "example.org", "::ffff:10.0.0.5"])
+def test_an_address_for_others_wants_a_key_or_a_word(setenv: SetEnv, host: str) -> None:
+    setenv(HOST=host)
+    with pytest.raises(BadSettings) as refused:
+        load_settings()
+    line = str(refused.value)
+    assert line.startswith(f"HOST='{host}' can be reached from elsewhere")
+    assert "ALLOW_ANONYMOUS=true" in line
+    assert "\n" not in line
+    setenv(ALLOW_ANONYMOUS="true")
+    assert load_settings().host == host
+    setenv(ALLOW_ANONYMOUS="false", API_KEY="k" * 32)
+    assert load_settings().host == host
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost", "::ffff:127.0.0.1"])
+def test_a_loopback_address_wants_no_key(setenv: SetEnv, host: str) -> None:
+    setenv(HOST=host)
+    assert load_settings().host == host
 
 
 def test_variables_of_others_are_no_business_of_ours(setenv: SetEnv) -> None:

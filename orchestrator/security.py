@@ -1,0 +1,285 @@
+"""Who is let in: keys, the names this service is called by, and pages of other origins.
+
+Two ASGI middlewares. `Door` raises errors before a route is found: for a Host that is not this
+service's (DNS rebinding), for a page of another origin that would change something, for a missing
+or wrong key, and for a body that is not JSON. `SecurityHeaders` tells browsers, in every answer,
+what they may do with it.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from . import callers, errors
+from .callers import Caller
+from .keys import Keyring
+from .request_ids import App, Message, Receive, Send
+from .settings import Settings, is_loopback
+
+REALM = "docker-orchestration-api"
+WITHOUT_KEY = frozenset(("/health/live",))
+SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
+
+# A name or an address, and a port, which does not matter.
+_HOST = re.compile(r"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?")
+_JSON = re.compile(r"application/(?:[a-z0-9.!#$&^_-]+\+)?json")
+_INLINE_SCRIPT = re.compile(rb"<script(?:\s+type=[^>]*)?>(.*?)</script>", re.DOTALL)
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Not no-referrer: browsers would then write `Origin: null` on some requests of our own pages.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+
+# Swagger UI and ReDoc: styles are made by their scripts, pictures are written into their styles.
+_PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'{hashes}; style-src 'self' 'unsafe-inline';"
+    " img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src blob:;"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+# The pages whose inline scripts are this service's own. Their policy names each by its hash.
+PAGES = frozenset(("/docs", "/docs/oauth2-redirect", "/redoc"))
+
+
+class Door:
+    """ASGI middleware: refuses what is not let in, and says in `callers.current` who is."""
+
+    def __init__(self, app: App, settings: Settings, keyring: Keyring) -> None:
+        self._app = app
+        self._keyring = keyring
+        self._anonymous = settings.allow_anonymous
+        self._own_host = settings.host.lower()
+        self._hosts = settings.allowed_hosts
+        self._origins = settings.cors_origins
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            host = self._check_host(scope)
+            if scope["method"] not in SAFE_METHODS:
+                self._check_origin(scope, host)
+            callers.current.set(self._caller(scope))
+            if scope["method"] not in SAFE_METHODS:
+                check_content_type(scope)
+        await self._app(scope, receive, send)
+
+    def _check_host(self, scope: Message) -> str:
+        """The Host header, "" where HTTP/1.0 has none; raises HostNotAllowed."""
+        hosts = values(scope, b"host")
+        if not hosts and scope["http_version"] == "1.0":
+            return ""
+        match = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
+        if match is None:
+            raise errors.HostNotAllowed("Send one Host header, with the name that you call.")
+        name = match[1].lower().removesuffix(".").strip("[]")
+        bound = bound_address(scope)
+        if (
+            name == "localhost"
+            or name.endswith(".localhost")
+            or is_loopback(name)
+            or (name in (self._own_host, bound) and name not in ("0.0.0.0", "::"))
+            or any(host_matches(name, pattern) for pattern in self._hosts)
+        ):
+            return hosts[0]
+        raise errors.HostNotAllowed(
+            "This service does not answer to that name in the Host header. Call it by its address,"
+            " or add the name to the setting ALLOWED_HOSTS."
+        )
+
+    def _check_origin(self, scope: Message, host: str) -> None:
+        """Browsers say where a request comes from. What says nothing is no browser."""
+        origins, sites = values(scope, b"origin"), values(scope, b"sec-fetch-site")
+        if len(origins) == 1 and origins[0].lower() in self._origins:
+            return
+        if sites:
+            own = all(site in ("same-origin", "none") for site in sites)
+        else:
+            own = all(same_host(origin, host) for origin in origins)
+        if not own:
+            raise errors.CrossOrigin(
+                "A page of another origin may not change anything here. The setting CORS_ORIGINS"
+                " lets origins in."
+            )
+
+    def _caller(self, scope: Message) -> Caller:
+        """Who asks; raises Unauthenticated and InsufficientScope."""
+        peer = (scope["client"][0] if scope.get("client") else "") or "-"
+        if scope["path"] in WITHOUT_KEY:
+            return Caller(None, "read", peer)
+        if not self._keyring.configured:
+            bound = bound_address(scope)
+            if bound is not None and not is_loopback(bound) and not self._anonymous:
+                raise errors.Unauthenticated(
+                    "Without keys this service answers on loopback addresses only. Set API_KEY or"
+                    " API_KEY_FILE, or ALLOW_ANONYMOUS=true where all who reach it may do all."
+                )
+            return Caller(None, "write", peer)
+        headers = values(scope, b"authorization")
+        if not headers:
+            raise errors.Unauthenticated(
+                "A key is needed. Send it as Authorization: Bearer KEY, or to a browser as the"
+                " password."
+            )
+        presented = presented_key(headers[0]) if len(headers) == 1 else None
+        key = None if presented is None else self._keyring.find(presented)
+        if key is None:
+            raise errors.Unauthenticated(
+                "There is no such key here. Send one as Authorization: Bearer KEY.",
+                reason="invalid_token",
+            )
+        if key.scope == "read" and scope["method"] not in SAFE_METHODS:
+            raise errors.InsufficientScope(
+                f'The key "{key.name}" may only read. Use one with the scope write.'
+            )
+        return Caller(key.name, key.scope, peer)
+
+
+class SecurityHeaders:
+    """ASGI middleware: adds `HEADERS` to every answer, and `no-store` to JSON.
+
+    For PAGES, whose inline scripts are named by hash, the first part of the body is awaited.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        page: Message | None = None
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal page
+            if message["type"] == "http.response.start":
+                add_headers(message)
+                if is_page(scope, message):
+                    page = message
+                    return
+            elif page is not None:
+                set_header(page, "Content-Security-Policy", page_policy(message.get("body", b"")))
+                await send(page)
+                page = None
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+def values(scope: Message, name: bytes) -> list[str]:
+    """What a request's headers of that name hold, each without blanks around it."""
+    return [value.decode("latin-1").strip() for key, value in scope["headers"] if key == name]
+
+
+def bound_address(scope: Message) -> str | None:
+    """The address that the request came to: None for a Unix socket, "" where it is not known."""
+    server = scope.get("server")
+    if server is None:
+        return ""
+    return None if server[1] is None else str(server[0]).lower()
+
+
+def host_matches(name: str, pattern: str) -> bool:
+    """Whether a name is meant by a pattern: `*`, `*.example.org` (not example.org), or a name."""
+    if pattern.startswith("*."):
+        return name.endswith(pattern[1:])
+    return pattern in ("*", name)
+
+
+def same_host(origin: str, host: str) -> bool:
+    """Whether an Origin header names the host and port of a Host header. `null` never does."""
+    try:
+        parts = urlsplit(origin)
+        usual = {"http": 80, "https": 443}[parts.scheme]
+        called = urlsplit(f"//{host}")
+        return bool(host) and (parts.hostname, parts.port or usual) == (
+            called.hostname,
+            called.port or usual,
+        )
+    except (ValueError, KeyError):
+        return False
+
+
+def check_content_type(scope: Message) -> None:
+    """A body must say that it is JSON, which no form of a web page can."""
+    lengths = values(scope, b"content-length")
+    if not values(scope, b"transfer-encoding") and all(set(each) <= {"0"} for each in lengths):
+        return
+    types = values(scope, b"content-type")
+    if len(types) != 1 or not _JSON.fullmatch(types[0].partition(";")[0].strip().lower()):
+        raise errors.UnsupportedMediaType(
+            "The body must be JSON, sent with the header Content-Type: application/json."
+        )
+
+
+def presented_key(header: str) -> str | None:
+    """The key in an Authorization header: a Bearer's token, or the password of Basic."""
+    scheme, _, rest = header.partition(" ")
+    rest = rest.strip()
+    if scheme.lower() == "bearer":
+        return rest or None
+    if scheme.lower() == "basic":
+        try:
+            _, colon, password = base64.b64decode(rest, validate=True).decode().partition(":")
+        except (binascii.Error, ValueError):
+            return None
+        return password if colon else None
+    return None
+
+
+def challenges(error: Exception, accept: str) -> Sequence[str]:
+    """The WWW-Authenticate headers of an error's answer.
+
+    Basic, for which a browser asks its user, is offered where a page is opened, not to scripts.
+    """
+    bearer = f'Bearer realm="{REALM}"'
+    if isinstance(error, errors.InsufficientScope):
+        return (f'{bearer}, error="insufficient_scope", scope="write"',)
+    if not isinstance(error, errors.Unauthenticated):
+        return ()
+    if reason := error.fields.get("reason"):
+        bearer += f', error="{reason}"'
+    if "text/html" in accept.lower():
+        return (bearer, f'Basic realm="{REALM}", charset="UTF-8"')
+    return (bearer,)
+
+
+def is_page(scope: Message, start: Message) -> bool:
+    """Whether an answer is one of PAGES, as HTML."""
+    if scope["path"] not in PAGES:
+        return False
+    return any(
+        name.lower() == b"content-type" and value.startswith(b"text/html")
+        for name, value in start["headers"]
+    )
+
+
+def page_policy(body: bytes) -> str:
+    """The Content-Security-Policy of a page: scripts from here, and those written into it."""
+    hashes = [
+        " 'sha256-" + base64.b64encode(hashlib.sha256(script).digest()).decode() + "'"
+        for script in _INLINE_SCRIPT.findall(body)
+    ]
+    return _PAGE_POLICY.format(hashes="".join(hashes))
+
+
+def add_headers(start: Message) -> None:
+    """Adds HEADERS to the start of an answer, but for those it has."""
+    start["headers"] = list(start["headers"])
+    present = {name.lower(): value for name, value in start["headers"]}
+    for name, value in HEADERS.items():
+        if name.lower().encode() not in present:
+            start["headers"].append((name.lower().encode(), value.encode()))
+    kind = present.get(b"content-type", b"").partition(b";")[0]
+    if kind.endswith((b"/json", b"+json")) and b"cache-control" not in present:
+        start["headers"].append((b"cache-control", b"no-store"))
+
+
+def set_header(start: Message, name: str, value: str) -> None:
+    key = name.lower().encode()
+    kept = [each for each in start["headers"] if each[0].lower() != key]
+    start["headers"] = [*kept, (key, value.encode())]

@@ -1,0 +1,5 @@
+"""The browser of the browser tests, for pages that attack."""
+
+from tests.browser.conftest import browser, visit
+
+__all__ = ["browser", "visit"]
