@@ -1,0 +1,7 @@
+"""The security tests attack the service of the engine tests, on the engine under test."""
+
+from tests.engine.conftest import build_image as build_image
+from tests.engine.conftest import inspect as inspect
+from tests.engine.conftest import service as service
+from tests.engine.conftest import shared_service as shared_service
+from tests.engine.conftest import start_service as start_service
