@@ -38,7 +38,7 @@
     leftovers    what failures and crashes left, found out and taken away
     creates      a clone, on one port after the other until the engine agrees
     moves        a container made once more, on another port
-    networks     on which network a container goes, more than one when they are many
+    networks     on which network of ours a container goes, apart from all others
     lifecycle    create, start, stop, restart, remove
     idempotency  creates that happen once for a key
     sources      samples from the kernel's files or from the engine, and what they cost

@@ -1,10 +1,17 @@
-"""Which of the engine's networks a container is put on, so that all ports of a range can be in use.
+"""Which of the engine's networks a container is put on: apart from those of others, and so
+that all ports of a range can be in use.
+
+New containers go on networks of this service, never on the engine's default bridge, where those of
+others are: the engine lets no packet through from one bridge to another. Nor, unless it is allowed
+(`allow_icc`), from one container of such a network to another; what they publish on the host, they
+reach there like everybody else. Whether they may is settled when a network is made, so those that
+were made the other way are left to the containers that are on them.
 
 A Linux bridge takes 1,023 ports (BR_MAX_PORTS, measured on every engine), and containers that are
-not ours count too. So a container goes to the engine's default bridge while fewer than `AT_MOST`
-run on it, then to `orchestration-api-2`, `-3`, …, which are made when they are needed. What these
-counts cannot know the engine says: when it refuses a start because a network is full, or gone, the
-container is connected to another one and started there.
+not ours count too. So a container goes to `orchestration-api-1` while fewer than `AT_MOST` run on
+it, then to `-2`, `-3`, …, each made when it is needed. What these counts cannot know the engine
+says: when it refuses a start because a network is full, or gone, the container is connected to
+another one and started there.
 
 Nothing here outlasts the process but the networks themselves, which are found by their label. They
 stay when they are empty; `docker network prune` removes them, and they are made again.
@@ -15,7 +22,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 
 from .engine import Engine
@@ -32,7 +39,8 @@ from .models import Container
 
 log = logging.getLogger(__name__)
 
-FIRST = "bridge"  # where containers go before there is a need for more networks
+# Where earlier versions put containers: they start and move there still, no new one joins them.
+DEFAULT_BRIDGE = "bridge"
 
 # Half of what a bridge takes. The other half is for those that are not counted: stopped containers,
 # which come back to the bridge they were on. Smaller numbers gain nothing: starts get slower with
@@ -45,6 +53,7 @@ MAX_NETWORKS = 200
 
 _OURS = re.compile(r"orchestration-api-([1-9]\d*)")
 _BRIDGE_NAME = "com.docker.network.bridge.name"
+_ICC = "com.docker.network.bridge.enable_icc"  # true for the engine when it is not there
 # A network that another service makes just now may be refused to us before it is listed.
 _APPEARS_SECONDS = 2.0
 # A start goes from one network to the next this often.
@@ -54,6 +63,7 @@ _MAX_MOVES = 10
 class Networks:
     """`at_most` is how many containers a network is given; more only when there is no other.
 
+    `allow_icc`: whether containers of one network may talk to each other directly.
     `clock` counts seconds and never goes back.
     """
 
@@ -62,11 +72,13 @@ class Networks:
         engine: Engine,
         inventory: Inventory,
         *,
+        allow_icc: bool = False,
         at_most: int = AT_MOST,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
         self._inventory = inventory
+        self._allow_icc = allow_icc
         self._at_most = at_most
         self._clock = clock
         self._coming: Counter[str] = Counter()  # by network: containers on their way to it
@@ -77,7 +89,8 @@ class Networks:
     async def place(self) -> AsyncIterator[str]:
         """The network for a container that is about to start, which is counted there meanwhile.
 
-        Raises NetworkFull when there is none, and what the engine raises.
+        Raises NetworkFull when there is none, EngineFailed when the engine cannot make the first,
+        and what the engine raises.
         """
         network = await self._pick()
         self._coming[network] += 1
@@ -120,21 +133,22 @@ class Networks:
         raise refusal
 
     async def _pick(self) -> str:
-        load = self._load()
-        if self._takes(FIRST, load):
-            return FIRST
         async with self._adding:
             ours = await self._ours()
+            usable = [name for name, icc in ours.items() if self._is_usable(name, icc)]
             load = self._load()
-            for network in ours:
-                if self._takes(network, load):
+            for network in usable:
+                if load[network] < self._at_most:
                     return network
-            if (added := await self._add(ours)) is not None:
-                return added
-            # More than we wanted on a network, but the engine may still take it.
-            usable = [network for network in (FIRST, *ours) if not self._is_refused(network)]
-            if usable:
-                return min(usable, key=lambda network: load[network])
+            try:
+                return await self._add(ours)
+            except (NetworkFull, EngineFailed, InvalidRequest) as error:
+                log.warning("No further network can be made: %s", error.__cause__ or error)
+                # More than we wanted on a network, but the engine may still take it.
+                if usable:
+                    return min(usable, key=lambda network: load[network])
+                if isinstance(error, EngineFailed):
+                    raise
         raise NetworkFull(
             "No network of the engine can take another container, and it has no subnet left for a"
             " new network. Stop or remove containers, or unused networks (`docker network prune`),"
@@ -150,29 +164,31 @@ class Networks:
             for network in container.networks
         )
 
-    def _takes(self, network: str, load: Counter[str]) -> bool:
-        return load[network] < self._at_most and not self._is_refused(network)
-
-    def _is_refused(self, network: str) -> bool:
-        return self._refused.get(network, 0.0) > self._clock()
+    def _is_usable(self, network: str, icc: bool) -> bool:
+        return icc == self._allow_icc and self._refused.get(network, 0.0) <= self._clock()
 
     def _leave_alone(self, network: str, refusal: NetworkFull | NetworkMissing) -> None:
-        # One of ours that is missing is simply made again; a missing default bridge stays so.
-        if isinstance(refusal, NetworkFull) or network == FIRST:
+        if isinstance(refusal, NetworkFull):  # one that is missing is simply made again
             log.warning("Network %s takes no container for now: %s", network, refusal.__cause__)
             self._refused[network] = self._clock() + REFUSED_SECONDS
 
-    async def _ours(self) -> list[str]:
-        """The networks of this service and of others like it, the lowest number first."""
-        found: dict[str, int] = {}
+    async def _ours(self) -> dict[str, bool]:
+        """The networks of this service and of others like it, the lowest number first, and whether
+        the containers on each may talk to each other.
+        """
+        found: list[tuple[int, str, bool]] = []
         for entry in await self._engine.networks(LABEL_MANAGED, "true"):
             if match := _OURS.fullmatch(entry["Name"]):
-                found[entry["Name"]] = int(match[1])
-        return sorted(found, key=lambda name: found[name])
+                icc = (entry.get("Options") or {}).get(_ICC, "true") != "false"
+                found.append((int(match[1]), entry["Name"], icc))
+        return {name: icc for _, name, icc in sorted(found)}
 
-    async def _add(self, ours: Sequence[str]) -> str | None:
-        """Makes the next network; None if the engine cannot."""
-        for number in range(2, MAX_NETWORKS):
+    async def _add(self, ours: Collection[str]) -> str:
+        """Makes the next network, or finds that another service has just made it.
+
+        Raises NetworkFull, EngineFailed or InvalidRequest if the engine cannot.
+        """
+        for number in range(1, MAX_NETWORKS + 1):
             name = f"orchestration-api-{number}"
             if name in ours:
                 continue
@@ -180,27 +196,29 @@ class Networks:
                 # Engine 20.10 makes two networks of one name for two who ask at the same time; no
                 # engine gives two networks one bridge.
                 await self._engine.create_network(
-                    name, labels={LABEL_MANAGED: "true"}, options={_BRIDGE_NAME: _bridge(number)}
+                    name,
+                    labels={LABEL_MANAGED: "true"},
+                    options={
+                        _BRIDGE_NAME: _bridge(number),
+                        _ICC: "true" if self._allow_icc else "false",
+                    },
                 )
             except NameInUse:
                 if await self._appears(name):
                     return name
-                continue  # it is not one of ours
-            except (NetworkFull, EngineFailed, InvalidRequest) as error:
-                log.warning("Network %s cannot be made: %s", name, error.__cause__)
-                return None
+                continue  # it is not one of ours, or made the other way
             log.info("Network %s is new", name)
             return name
-        return None
+        raise NetworkFull(f"There are {MAX_NETWORKS} networks already.")
 
     async def _appears(self, name: str) -> bool:
-        """Whether a network that somebody else has just made turns out to be one of ours."""
+        """Whether a network that somebody else has just made turns out to be one that we use."""
         give_up = time.monotonic() + _APPEARS_SECONDS
-        while name not in await self._ours():
+        while (icc := (await self._ours()).get(name)) is None:
             if time.monotonic() > give_up:
                 return False
             await asyncio.sleep(0.05)
-        return True
+        return icc == self._allow_icc
 
 
 def home_of(container: Container) -> str | None:
@@ -208,7 +226,7 @@ def home_of(container: Container) -> str | None:
     if not container.managed or len(container.networks) != 1:
         return None
     (network,) = container.networks
-    return network if network == FIRST or _OURS.fullmatch(network) else None
+    return network if network == DEFAULT_BRIDGE or _OURS.fullmatch(network) else None
 
 
 def _bridge(number: int) -> str:

@@ -49,6 +49,11 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
             "A network that the container is on was removed. Make it again and connect the"
             " container to it with `docker network connect`, or create the container anew."
         )
+    if "restrict inter-container communication" in low:  # read in its source, not met
+        return errors.EngineFailed(
+            "The engine cannot keep the containers of a network apart. The operator loads the"
+            " kernel module br_netfilter on its host, or lets them talk with ALLOW_ICC=true."
+        )
     if "cannot assign requested address" in low:
         return errors.EngineFailed(
             "The host does not have the address that containers are published on. The operator"

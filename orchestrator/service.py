@@ -53,7 +53,7 @@ class Service:
         ports = PortAllocator(settings.port_range, settings.port)
         host_ports = HostPorts(engine.socket_path)
         watcher = Watcher(engine, inventory, ports, host_ports)
-        networks = Networks(engine, inventory)
+        networks = Networks(engine, inventory, allow_icc=settings.allow_icc)
         lifecycle = Lifecycle(
             engine, inventory, ports, host_ports, networks, watcher.refresh, settings
         )

@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     mutation_queue: int = Field(256, ge=1, le=100_000)  # changes under way or waiting
     husk_grace: float = Field(120.0, ge=1, le=86400)  # seconds; see leftovers
     allow_unmanaged: bool = False
+    allow_icc: bool = False  # whether containers reach each other directly; see networks
 
     cgroup_root: str = Field("/sys/fs/cgroup", min_length=1)  # where the host's is mounted
     proc_root: str = Field("/proc", min_length=1)

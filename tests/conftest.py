@@ -21,7 +21,7 @@ from typing import Any
 import docker
 import httpx
 import pytest
-from docker.errors import DockerException, NotFound
+from docker.errors import APIError, DockerException, NotFound
 
 ROOT = Path(__file__).parent.parent
 IMAGE = "base-api-server:latest"
@@ -60,8 +60,19 @@ def docker_client() -> Iterator[docker.DockerClient]:
         return
     if not client.images.list(IMAGE):
         _unusable(f"image {IMAGE} is not on the engine; scripts/run builds it")
+    before = {network.id for network in _networks_of_services(client)}
     yield client
+    for network in _networks_of_services(client):
+        if network.id not in before:
+            with suppress(APIError):  # a container is on it
+                network.remove()
     client.close()
+
+
+def _networks_of_services(client: docker.DockerClient) -> list[Any]:
+    """Those that services make for their containers, and leave for the next ones."""
+    found: list[Any] = client.networks.list(filters={"label": "orchestration-api.managed=true"})
+    return found
 
 
 def free_port() -> int:

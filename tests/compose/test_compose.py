@@ -295,6 +295,15 @@ def _makes_all_mounts_read_only(client: docker.DockerClient) -> bool:
     return int(client.version()["Version"].partition(".")[0]) >= 25
 
 
+def test_what_is_created_is_on_a_network_of_the_api_s_own(
+    project: Project, docker_client: docker.DockerClient
+) -> None:
+    clone = docker_client.containers.get(project.clone["id"])
+    (network,) = clone.attrs["NetworkSettings"]["Networks"]
+    assert network.startswith("orchestration-api-")
+    assert network not in project.services["api"].attrs["NetworkSettings"]["Networks"]
+
+
 @pytest.mark.parametrize("source", ["clone", "base"])
 def test_other_containers_cannot_reach_the_api(
     project: Project, docker_client: docker.DockerClient, source: str

@@ -355,7 +355,7 @@ def test_nothing_of_the_host_is_given_to_a_container(service: Service, inspect: 
     assert not host["Binds"]
     assert not host["CapAdd"]
     assert not host["Devices"]
-    assert host["NetworkMode"] in ("default", "bridge")
+    assert host["NetworkMode"].startswith("orchestration-api-"), "never the default bridge"
     assert host["PidMode"] == ""
     assert host["IpcMode"] in ("private", "shareable", "")
 

@@ -63,6 +63,13 @@ def ours(engine: PrivateEngine) -> list[str]:
     return sorted(name for name in names if name.startswith("orchestration-api-"))
 
 
+def fill_the_first(service: Service, filling: Filling) -> None:
+    """The first network, which the service makes when it needs it, is full."""
+    service.created(name="zero")
+    assert service.client.delete("/containers/zero").is_success
+    filling.fill("br-orch-api-1")
+
+
 def take_all_subnets(engine: PrivateEngine) -> None:
     for number in range(100):
         try:
@@ -76,20 +83,67 @@ def test_the_engine_refuses_to_start_on_a_full_bridge(
     engine: PrivateEngine, filling: Filling
 ) -> None:
     """What all this is about: an engine by itself does not start the container."""
-    filling.fill("docker0")
+    filling.fill("docker0")  # any bridge; this one is there
     with pytest.raises(RefusedError, match="exchange full"):
         engine.run(port=8500)
+
+
+def test_containers_are_on_a_network_of_ours_and_kept_apart(
+    engine: PrivateEngine, service: Service, filling: Filling
+) -> None:
+    container = service.created(name="one")
+    assert networks_of(engine, container["id"]) == ["orchestration-api-1"]
+    network = engine.call("GET", "/networks/orchestration-api-1")
+    assert network["Labels"] == {"orchestration-api.managed": "true"}
+    assert network["Options"]["com.docker.network.bridge.enable_icc"] == "false"
+
+
+def test_a_network_that_was_made_the_other_way_takes_no_new_container(
+    engine: PrivateEngine, start_service: Callable[..., Service], filling: Filling
+) -> None:
+    apart = start_service()
+    before = apart.created(name="before")
+    together = start_service(ALLOW_ICC="true", PORT_RANGE="9001-9099")
+    after = together.created(name="after")
+    assert networks_of(engine, after["id"]) == ["orchestration-api-2"]
+    network = engine.call("GET", "/networks/orchestration-api-2")
+    assert network["Options"]["com.docker.network.bridge.enable_icc"] == "true"
+    assert networks_of(engine, apart.created(name="next")["id"]) == ["orchestration-api-1"]
+    assert together.client.post("/containers/before/restart?timeout=0").status_code == 200
+    assert networks_of(engine, before["id"]) == ["orchestration-api-1"], "it stays where it was"
+
+
+def test_a_container_of_an_earlier_version_starts_and_moves_on_the_default_bridge(
+    engine: PrivateEngine, service: Service, filling: Filling
+) -> None:
+    earlier = service.created(name="one")
+    service.client.post("/containers/one/stop", params={"timeout": 0})
+    for verb, network in (("disconnect", "orchestration-api-1"), ("connect", "bridge")):
+        body = {"Container": earlier["id"]}
+        engine.call("POST", f"/networks/{network}/{verb}", body=body)
+    assert service.client.post("/containers/one/start").status_code == 200
+    assert networks_of(engine, earlier["id"]) == ["bridge"]
+    service.client.post("/containers/one/stop", params={"timeout": 0})
+    engine.run(port=8001)
+    answer = service.client.post("/containers/one/start")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["port_changed"] is True
+    assert networks_of(engine, answer.json()["id"]) == ["bridge"]
+    service.client.post("/containers/one/stop", params={"timeout": 0})
+    filling.fill("docker0")
+    assert service.client.post("/containers/one/start").status_code == 200
+    assert networks_of(engine, answer.json()["id"]) == ["orchestration-api-1"]
 
 
 def test_a_create_on_a_full_bridge_succeeds_on_another_network(
     engine: PrivateEngine, service: Service, filling: Filling
 ) -> None:
-    filling.fill("docker0")
+    fill_the_first(service, filling)
     first, second = service.created(name="one"), service.created(name="two")
     assert (first["state"], second["state"]) == ("running", "running")
     assert networks_of(engine, first["id"]) == ["orchestration-api-2"]
     assert networks_of(engine, second["id"]) == ["orchestration-api-2"]
-    assert [row["port"] for row in service.get("/ports")["ports"]] == [8001, 8002]
+    assert [row["port"] for row in service.get("/ports")["ports"]] == [8002, 8003]
     assert len(engine.containers()) == 2, "no husk of the refused start is left"
     (network,) = [
         each for each in engine.call("GET", "/networks") if each["Name"] == "orchestration-api-2"
@@ -102,7 +156,7 @@ def test_a_start_on_a_full_bridge_succeeds_with_the_same_id_and_port(
 ) -> None:
     container = service.created(name="one")
     service.client.post("/containers/one/stop", params={"timeout": 0})
-    filling.fill("docker0")
+    filling.fill("br-orch-api-1")
     answer = service.client.post("/containers/one/start")
     assert answer.status_code == 200, answer.text
     assert answer.json()["id"] == container["id"]
@@ -113,35 +167,32 @@ def test_a_start_on_a_full_bridge_succeeds_with_the_same_id_and_port(
 def test_services_that_need_a_network_at_the_same_time_make_one(
     engine: PrivateEngine, start_service: Callable[..., Service], filling: Filling
 ) -> None:
-    filling.fill("docker0")
     services = [start_service(PORT_RANGE=block) for block in ("8001-8099", "8101-8199")]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda number: services[number % 2].create(), range(8)))
     assert [answer.status_code for answer in answers] == [201] * 8
-    assert ours(engine) == ["orchestration-api-2"]
+    assert ours(engine) == ["orchestration-api-1"]
     for answer in answers:
-        assert networks_of(engine, answer.json()["id"]) == ["orchestration-api-2"]
+        assert networks_of(engine, answer.json()["id"]) == ["orchestration-api-1"]
 
 
 def test_a_network_that_was_removed_is_made_again(
     engine: PrivateEngine, service: Service, filling: Filling
 ) -> None:
-    filling.fill("docker0")
     service.created(name="one")
     service.client.post("/containers/one/stop", params={"timeout": 0})
     engine.call("POST", "/networks/prune")  # takes the networks of stopped containers, too
     assert ours(engine) == []
     answer = service.client.post("/containers/one/start")
     assert answer.status_code == 200, answer.text
-    assert ours(engine) == ["orchestration-api-2"]
-    assert networks_of(engine, "one") == ["orchestration-api-2"]
+    assert ours(engine) == ["orchestration-api-1"]
+    assert networks_of(engine, "one") == ["orchestration-api-1"]
     assert service.create(name="two").status_code == 201
 
 
 def test_when_no_network_can_be_had_the_answer_says_what_to_do(
     engine: PrivateEngine, service: Service, filling: Filling
 ) -> None:
-    filling.fill("docker0")
     take_all_subnets(engine)
     answer = service.create(name="one")
     assert_full(answer)

@@ -18,11 +18,14 @@ from orchestrator.errors import (
 )
 from orchestrator.inventory import Inventory
 from orchestrator.models import State
-from orchestrator.networks import FIRST, REFUSED_SECONDS, Networks, home_of
+from orchestrator.networks import DEFAULT_BRIDGE, REFUSED_SECONDS, Networks, home_of
 
 from .containers import container
 
 pytestmark = pytest.mark.anyio
+
+ONE, TWO, THREE = (f"orchestration-api-{number}" for number in (1, 2, 3))
+ICC = "com.docker.network.bridge.enable_icc"
 
 
 class FakeEngine:
@@ -35,12 +38,15 @@ class FakeEngine:
         self.foreign: set[str] = set()  # names that somebody else has, without our label
         self.on: dict[str, str] = {}  # container -> network
         self.running: Counter[str] = Counter()
-        self.bridges: dict[str, str] = {}
+        self.options: dict[str, Mapping[str, str]] = {}
         self.failure: Exception | None = None
 
     async def networks(self, label: str, value: str) -> list[dict[str, Any]]:
         await asyncio.sleep(0)
-        return [{"Name": name} for name in [*self.made, "a-network-of-the-operator"]]
+        return [
+            {"Name": name, "Options": self.options.get(name)}
+            for name in [*self.made, "a-network-of-the-operator"]
+        ]
 
     async def create_network(
         self, name: str, *, labels: Mapping[str, str], options: Mapping[str, str]
@@ -52,13 +58,18 @@ class FakeEngine:
             raise NameInUse("It exists.")
         if len(self.made) >= self.subnets:
             raise NetworkFull("No subnet is left.")
-        (self.bridges[name],) = options.values()
+        self.options[name] = options
         self.made.append(name)
+
+    def make(self, *names: str, icc: str | None = "false") -> None:
+        """Networks that were there before; None is what versions before the option made."""
+        self.made += names
+        self.options |= {name: {} if icc is None else {ICC: icc} for name in names}
 
     async def start(self, container_id: str) -> None:
         await asyncio.sleep(0)
         network = self.on[container_id]
-        if network != FIRST and network not in self.made:
+        if network != DEFAULT_BRIDGE and network not in self.made:
             raise NetworkMissing("It is gone.")
         if self.running[network] >= self.room.get(network, 1000):
             raise NetworkFull("Exchange full.")
@@ -77,11 +88,16 @@ class Clock:
 
 
 def networks(
-    engine: FakeEngine, inventory: Inventory | None = None, at_most: int = 2, clock: Any = None
+    engine: FakeEngine,
+    inventory: Inventory | None = None,
+    at_most: int = 2,
+    clock: Any = None,
+    allow_icc: bool = False,
 ) -> Networks:
     return Networks(
         cast(Engine, engine),
         inventory if inventory is not None else Inventory(),
+        allow_icc=allow_icc,
         at_most=at_most,
         clock=clock or Clock(),
     )
@@ -103,29 +119,49 @@ async def picked(found: Networks) -> str:
 # Picking
 
 
-async def test_the_default_bridge_comes_first() -> None:
+async def test_the_first_network_is_made_when_it_is_needed_and_then_used() -> None:
     engine = FakeEngine()
-    assert await picked(networks(engine)) == "bridge"
+    found = networks(engine)
     assert engine.made == []
+    assert await picked(found) == ONE
+    assert await picked(found) == ONE
+    assert engine.made == [ONE]
+    assert engine.options[ONE]["com.docker.network.bridge.name"] == "br-orch-api-1"
 
 
 async def test_a_second_network_is_made_when_the_first_has_enough() -> None:
     engine = FakeEngine()
-    found = networks(engine, holding("bridge", "bridge"))
-    assert await picked(found) == "orchestration-api-2"
-    assert await picked(found) == "orchestration-api-2"
-    assert engine.made == ["orchestration-api-2"]
-    assert len(engine.bridges["orchestration-api-2"]) <= 15, "no longer name fits an interface"
+    engine.make(ONE)
+    found = networks(engine, holding(ONE, ONE))
+    assert await picked(found) == TWO
+    assert await picked(found) == TWO
+    assert engine.made == [ONE, TWO]
+
+
+async def test_names_of_bridges_fit_an_interface() -> None:
+    engine = FakeEngine(subnets=200)
+    engine.make(*(f"orchestration-api-{number}" for number in range(1, 200)))
+    full = holding(*engine.made)
+    assert await picked(networks(engine, full, at_most=1)) == "orchestration-api-200"
+    name = engine.options["orchestration-api-200"]["com.docker.network.bridge.name"]
+    assert len(name) <= 15
 
 
 async def test_containers_of_others_count() -> None:
-    found = networks(FakeEngine(), holding("bridge", "bridge", managed=False))
-    assert await picked(found) == "orchestration-api-2"
+    engine = FakeEngine()
+    engine.make(ONE)
+    assert await picked(networks(engine, holding(ONE, ONE, managed=False))) == TWO
+
+
+async def test_containers_on_the_default_bridge_do_not_count() -> None:
+    assert await picked(networks(FakeEngine(), holding(*[DEFAULT_BRIDGE] * 5))) == ONE
 
 
 @pytest.mark.parametrize("state", ["exited", "created", "dead"])
 async def test_containers_that_do_not_run_do_not_count(state: State) -> None:
-    assert await picked(networks(FakeEngine(), holding("bridge", "bridge", state=state))) == FIRST
+    engine = FakeEngine()
+    engine.make(ONE)
+    assert await picked(networks(engine, holding(ONE, ONE, state=state))) == ONE
 
 
 async def test_containers_on_their_way_count() -> None:
@@ -133,8 +169,8 @@ async def test_containers_on_their_way_count() -> None:
     found = networks(engine)
     async with AsyncExitStack() as stack:
         together = [await stack.enter_async_context(found.place()) for _ in range(5)]
-    assert Counter(together) == {"bridge": 2, "orchestration-api-2": 2, "orchestration-api-3": 1}
-    assert await picked(found) == "bridge", "those that failed do not count any more"
+    assert Counter(together) == {ONE: 2, TWO: 2, THREE: 1}
+    assert await picked(found) == ONE, "those that failed do not count any more"
 
 
 async def test_places_asked_for_at_once_are_no_more_than_there_are() -> None:
@@ -148,30 +184,66 @@ async def test_places_asked_for_at_once_are_no_more_than_there_are() -> None:
             await asyncio.sleep(0.01)
 
     await asyncio.gather(*(create() for _ in range(12)))
-    assert Counter(places) == {"bridge": 5, "orchestration-api-2": 5, "orchestration-api-3": 2}
+    assert Counter(places) == {ONE: 5, TWO: 5, THREE: 2}
 
 
 async def test_networks_are_used_in_the_order_of_their_numbers() -> None:
     engine = FakeEngine()
-    engine.made = ["orchestration-api-10", "orchestration-api-3", "orchestration-api-03"]
-    found = networks(engine, holding("bridge", "bridge"))
-    assert await picked(found) == "orchestration-api-3"
+    engine.make("orchestration-api-10", THREE, "orchestration-api-03")
+    assert await picked(networks(engine)) == THREE
 
 
 async def test_a_network_that_was_removed_is_made_again() -> None:
     engine = FakeEngine()
-    found = networks(engine, holding("bridge", "bridge"))
+    found = networks(engine)
     await picked(found)
     engine.made.clear()
-    assert await picked(found) == "orchestration-api-2"
-    assert engine.made == ["orchestration-api-2"]
+    assert await picked(found) == ONE
+    assert engine.made == [ONE]
 
 
 async def test_two_services_that_make_the_same_network_use_one() -> None:
     engine = FakeEngine()
-    both = [networks(engine, holding("bridge", "bridge")) for _ in range(2)]
-    assert await asyncio.gather(*map(picked, both)) == ["orchestration-api-2"] * 2
-    assert engine.made == ["orchestration-api-2"]
+    both = [networks(engine) for _ in range(2)]
+    assert await asyncio.gather(*map(picked, both)) == [ONE] * 2
+    assert engine.made == [ONE]
+
+
+async def test_two_services_that_want_different_networks_at_once_make_two() -> None:
+    engine = FakeEngine()
+    both = [networks(engine, allow_icc=allow_icc) for allow_icc in (False, True)]
+    assert sorted(await asyncio.gather(*map(picked, both))) == [ONE, TWO]
+    assert {engine.options[name][ICC] for name in (ONE, TWO)} == {"false", "true"}
+
+
+@pytest.mark.parametrize(("allow_icc", "option"), [(False, "false"), (True, "true")])
+async def test_whether_containers_may_talk_is_said_when_a_network_is_made(
+    allow_icc: bool, option: str
+) -> None:
+    engine = FakeEngine()
+    assert await picked(networks(engine, allow_icc=allow_icc)) == ONE
+    assert engine.options[ONE][ICC] == option
+
+
+@pytest.mark.parametrize(("allow_icc", "others"), [(False, "true"), (False, None), (True, "false")])
+async def test_networks_that_were_made_the_other_way_are_not_used(
+    allow_icc: bool, others: str | None
+) -> None:
+    engine = FakeEngine()
+    engine.make(ONE, THREE, icc=others)
+    found = networks(engine, holding(TWO, TWO), allow_icc=allow_icc)
+    assert await picked(found) == TWO
+    engine.failure = NetworkFull("No subnet.")
+    assert await picked(found) == TWO, "not even when the right one has enough"
+    engine.made.remove(TWO)
+    with pytest.raises(NetworkFull):
+        await picked(found)
+
+
+async def test_a_network_of_before_the_option_lets_containers_talk_and_is_used_for_that() -> None:
+    engine = FakeEngine()
+    engine.make(TWO, icc=None)
+    assert await picked(networks(engine, allow_icc=True)) == TWO
 
 
 async def test_a_network_of_this_name_that_is_not_ours_is_left_alone(
@@ -179,17 +251,24 @@ async def test_a_network_of_this_name_that_is_not_ours_is_left_alone(
 ) -> None:
     monkeypatch.setattr("orchestrator.networks._APPEARS_SECONDS", 0.1)
     engine = FakeEngine()
-    engine.foreign = {"orchestration-api-2"}
-    found = networks(engine, holding("bridge", "bridge"))
-    assert await picked(found) == "orchestration-api-3"
+    engine.foreign = {ONE}
+    assert await picked(networks(engine)) == TWO
 
 
 @pytest.mark.parametrize("failure", [NetworkFull("No subnet."), EngineFailed("It broke.")])
 async def test_without_a_new_network_the_least_full_one_is_used(failure: Exception) -> None:
     engine = FakeEngine()
-    engine.made, engine.failure = ["orchestration-api-2"], failure
-    full = ["bridge"] * 3 + ["orchestration-api-2"] * 2
-    assert await picked(networks(engine, holding(*full))) == "orchestration-api-2"
+    engine.make(ONE, TWO)
+    engine.failure = failure
+    full = [ONE] * 3 + [TWO] * 2
+    assert await picked(networks(engine, holding(*full))) == TWO
+
+
+async def test_without_any_network_the_engine_s_own_reason_is_told() -> None:
+    engine = FakeEngine()
+    engine.failure = EngineFailed("Load the kernel module.")
+    with pytest.raises(EngineFailed, match="kernel module"):
+        await picked(networks(engine))
 
 
 # Starting where the engine does not agree
@@ -201,51 +280,57 @@ async def start(found: Networks, engine: FakeEngine, container_id: str, network:
     return engine.on[container_id]
 
 
-async def test_a_start_goes_where_it_was_put() -> None:
+@pytest.mark.parametrize("network", [ONE, DEFAULT_BRIDGE])
+async def test_a_start_goes_where_it_was_put(network: str) -> None:
     engine = FakeEngine()
-    assert await start(networks(engine), engine, "a", "bridge") == "bridge"
+    engine.make(ONE)
+    assert await start(networks(engine), engine, "a", network) == network
 
 
 async def test_a_start_on_a_full_network_goes_to_the_next_one() -> None:
-    engine = FakeEngine(room={"bridge": 0, "orchestration-api-2": 0})
-    assert await start(networks(engine), engine, "a", "bridge") == "orchestration-api-3"
+    engine = FakeEngine(room={ONE: 0, TWO: 0})
+    engine.make(ONE)
+    assert await start(networks(engine), engine, "a", ONE) == THREE
+
+
+async def test_a_start_on_a_full_default_bridge_goes_to_a_network_of_ours() -> None:
+    engine = FakeEngine(room={DEFAULT_BRIDGE: 0})
+    assert await start(networks(engine), engine, "a", DEFAULT_BRIDGE) == ONE
 
 
 async def test_a_full_network_is_left_alone_for_a_while() -> None:
-    engine, clock = FakeEngine(room={"bridge": 0}), Clock()
+    engine, clock = FakeEngine(room={ONE: 0}), Clock()
+    engine.make(ONE)
     found = networks(engine, clock=clock)
-    await start(found, engine, "a", "bridge")
-    assert await picked(found) == "orchestration-api-2"
+    await start(found, engine, "a", ONE)
+    assert await picked(found) == TWO
     clock.now = REFUSED_SECONDS + 1
-    assert await picked(found) == "bridge"
+    assert await picked(found) == ONE
 
 
 async def test_a_start_on_a_network_that_is_gone_finds_it_made_again() -> None:
     engine = FakeEngine()
-    found = networks(engine, holding("bridge", "bridge"))
-    assert await start(found, engine, "a", "orchestration-api-2") == "orchestration-api-2"
-    assert engine.made == ["orchestration-api-2"]
+    assert await start(networks(engine), engine, "a", ONE) == ONE
+    assert engine.made == [ONE]
 
 
 async def test_without_a_default_bridge_containers_go_to_a_network_of_ours() -> None:
     engine = FakeEngine()
-    found = networks(engine)
     refused = engine.start
 
     async def no_bridge(container_id: str) -> None:
-        if engine.on[container_id] == FIRST:
+        if engine.on[container_id] == DEFAULT_BRIDGE:
             raise NetworkMissing("network bridge not found")
         await refused(container_id)
 
     engine.start = no_bridge  # type: ignore[method-assign]
-    assert await start(found, engine, "a", "bridge") == "orchestration-api-2"
-    assert await picked(found) == "orchestration-api-2"
+    assert await start(networks(engine), engine, "a", DEFAULT_BRIDGE) == ONE
 
 
 async def test_when_every_network_is_full_the_refusal_says_what_to_do() -> None:
-    engine = FakeEngine(room={"bridge": 0, "orchestration-api-2": 0}, subnets=1)
+    engine = FakeEngine(room={DEFAULT_BRIDGE: 0, ONE: 0}, subnets=1)
     with pytest.raises(NetworkFull, match="docker network prune"):
-        await start(networks(engine), engine, "a", "bridge")
+        await start(networks(engine), engine, "a", DEFAULT_BRIDGE)
 
 
 async def test_a_container_that_may_not_be_moved_stays_and_the_refusal_is_raised() -> None:
@@ -272,6 +357,7 @@ async def test_a_refused_port_moves_nothing() -> None:
     ("on", "managed", "home"),
     [
         (["bridge"], True, "bridge"),
+        (["orchestration-api-1"], True, "orchestration-api-1"),
         (["orchestration-api-2"], True, "orchestration-api-2"),
         (["orchestration-api-2", "db"], True, None),
         (["db"], True, None),

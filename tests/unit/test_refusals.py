@@ -264,6 +264,17 @@ def test_a_full_disk_is_called_by_its_name(text: str) -> None:
     assert "/var" not in said(error)
 
 
+def test_an_engine_that_cannot_keep_containers_apart_says_what_to_do() -> None:
+    text = (
+        "cannot restrict inter-container communication: please ensure that br_netfilter kernel"
+        " module is loaded"
+    )
+    error = refusal(status=500, text=text)
+    assert isinstance(error, errors.EngineFailed)
+    assert "br_netfilter" in said(error)
+    assert "ALLOW_ICC=true" in said(error)
+
+
 def test_a_full_cgroup_is_no_full_disk() -> None:
     text = "mkdir /sys/fs/cgroup/cpuset/docker/0f4c: no space left on device"
     error = refusal(status=500, text=text)

@@ -36,6 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "default_image": "base-api-server:latest",
     "default_memory": 512 * 1024 * 1024,
     "allow_unmanaged": False,
+    "allow_icc": False,
     "docker_host": None,
     "docker_tls_verify": None,
     "docker_cert_path": None,
@@ -73,6 +74,7 @@ def test_defaults() -> None:
         ("ALLOW_UNMANAGED", "true", True),
         ("ALLOW_UNMANAGED", "1", True),
         ("ALLOW_UNMANAGED", "no", False),
+        ("ALLOW_ICC", "true", True),
         ("DOCKER_HOST", "tcp://10.0.0.5:2376", "tcp://10.0.0.5:2376"),
         ("DOCKER_TLS_VERIFY", "1", "1"),
         ("DOCKER_CERT_PATH", "/certs", "/certs"),
@@ -124,6 +126,7 @@ def test_an_empty_variable_is_an_unset_one(setenv: SetEnv, field: str) -> None:
         ("CORS_ORIGINS", "https://a.org/path"),
         ("TRUSTED_PROXIES", "*"),
         ("TRUSTED_PROXIES", "10.0.0.5,proxy"),
+        ("ALLOW_ICC", "maybe"),
     ],
 )
 def test_a_bad_value_is_one_line_that_names_the_variable(
