@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
+from orchestrator.engine import shown_address
 from tests.conftest import ROOT, Service, wait_until
 from tests.engine.support import assert_problem
 from tests.engine.test_pull import Registry
@@ -31,14 +32,62 @@ CONFIGURATION = ROOT / "docs" / "socket-proxy.cfg"
 SETTINGS = {"HUSK_GRACE": "1", "PORT_RANGE": "8001-8999", "CGROUP_ROOT": "/nonexistent"}
 
 
+class TlsEngine(PrivateEngine):
+    """Listens on a TCP port too, for clients with a certificate of its authority."""
+
+    port = 2376
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.certificates = self.root / "certificates"
+        self.certificates.mkdir()
+        make_certificates(self.certificates)
+
+    def _command(self) -> list[str]:
+        return [
+            *super()._command(),
+            f"--host=tcp://127.0.0.1:{self.port}",
+            "--tlsverify",
+            f"--tlscacert={self.certificates}/ca.pem",
+            f"--tlscert={self.certificates}/server.pem",
+            f"--tlskey={self.certificates}/server-key.pem",
+        ]
+
+
+def make_certificates(directory: Path) -> None:
+    """An authority, and certificates of it for a server at 127.0.0.1 and for a client, named as
+    the `docker` command wants them.
+    """
+
+    def openssl(*arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
+
+    new = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    openssl(
+        *("req", "-x509", *new, "-days", "2", "-subj", "/CN=authority"),
+        *("-addext", "keyUsage=critical,keyCertSign", "-keyout", "ca-key.pem", "-out", "ca.pem"),
+    )
+    for name, key, extensions in (
+        ("server", "server-key", "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth\n"),
+        ("cert", "key", "extendedKeyUsage=clientAuth\n"),
+    ):
+        (directory / "extensions").write_text(extensions)
+        request = (f"{key}.pem", "-out", "request.pem")
+        openssl("req", *new, "-subj", f"/CN={name}", "-keyout", *request)
+        openssl(
+            *("x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca-key.pem"),
+            *("-CAcreateserial", "-days", "2", "-extfile", "extensions", "-out", f"{name}.pem"),
+        )
+
+
 @pytest.fixture(scope="module")
-def engine() -> Iterator[PrivateEngine]:
+def engine() -> Iterator[TlsEngine]:
     if reason := why_not():
         if os.environ.get("REQUIRE_FAULTS") == "1":
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)
     with own_network():
-        engine = PrivateEngine()
+        engine = TlsEngine()
         try:
             engine.start()
             engine.load_image()
@@ -239,3 +288,84 @@ def test_haproxy_refuses_what_is_not_documented(engine: PrivateEngine, haproxy: 
             ("HEAD", "/containers/json"),
         ):
             assert client.request(method, path).status_code == 403, (method, path)
+
+
+# TLS
+
+
+@pytest.fixture
+def empty(engine: TlsEngine) -> Iterator[TlsEngine]:
+    yield engine
+    engine.clear()
+
+
+def test_an_engine_is_used_over_tls(empty: TlsEngine, tmp_path: Path) -> None:
+    settings = {
+        "DOCKER_HOST": f"tcp://user:secret-word@127.0.0.1:{empty.port}",
+        "DOCKER_TLS_VERIFY": "1",
+        "DOCKER_CERT_PATH": str(empty.certificates),
+    }
+    with running(tmp_path, **settings) as service:
+        assert service.get("/health")["status"] == "healthy"
+        service.created(name="one")
+        assert service.get("/containers/one/stats")["source"] == "engine"
+        act(service, "one", "stop", timeout=0)
+        act(service, "one", "start")
+        other = empty.run(name="other")
+        wait_until(
+            lambda: service.client.get("/containers/other").status_code == 200, 20, "it is seen"
+        )
+        empty.remove_container(other)
+        remove(service, "one")
+        assert service.get("/containers") == []
+        log = service.log()
+        assert f"at tcp://127.0.0.1:{empty.port}" in log
+        assert "secret-word" not in log
+        assert "Not connected" not in log, "the stream of events was never cut"
+
+
+@pytest.mark.parametrize("wrong", ["no TLS", "another authority", "no client certificate"])
+def test_a_tls_engine_that_cannot_be_trusted_or_does_not_trust_is_not_used(
+    wrong: str, engine: TlsEngine, tmp_path: Path
+) -> None:
+    certificates = tmp_path / "certificates"
+    certificates.mkdir()
+    if wrong == "no client certificate":
+        shutil.copy(engine.certificates / "ca.pem", certificates)
+    else:
+        make_certificates(certificates)
+    settings = {"DOCKER_HOST": f"tcp://127.0.0.1:{engine.port}"}
+    if wrong != "no TLS":
+        settings |= {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(certificates)}
+    with running(tmp_path, **settings) as service:
+        assert service.client.get("/health").status_code == 503
+        answer = service.create(name="never")
+        assert answer.status_code == 503, answer.text
+        assert answer.json()["code"].startswith("engine-")
+        assert engine.containers() == []
+
+
+# What is logged
+
+
+def test_the_engine_is_named_at_the_start_though_nobody_answers_there(tmp_path: Path) -> None:
+    with running(tmp_path, DOCKER_HOST="tcp://user:secret-word@127.0.0.1:9") as service:
+        assert "The engine is expected at tcp://127.0.0.1:9" in service.log()
+        assert "secret-word" not in service.log()
+
+
+@pytest.mark.parametrize(
+    ("docker_host", "shown"),
+    [
+        (None, "unix:///var/run/docker.sock"),
+        ("unix:///run/user/1000/docker.sock", "unix:///run/user/1000/docker.sock"),
+        ("tcp://user:secret@engine:2376", "tcp://engine:2376"),
+        ("tcp://user:secret@[::1]:2375/x?token=secret", "tcp://[::1]:2375/x"),
+        ("ssh://user:secret@engine:22", "ssh://engine:22"),
+        ("ssh://user:sec/ret@engine", "ssh://engine"),
+        ("user:secret@engine:2375", "engine:2375"),
+        ("no address", "no address"),
+    ],
+)
+def test_an_address_is_shown_without_credentials(docker_host: str | None, shown: str) -> None:
+    assert shown_address(docker_host) == shown
