@@ -101,6 +101,16 @@ class _Client(docker.APIClient):
                 raise requests.exceptions.Timeout("too late to begin", request=request)
         return super().send(request, **options)
 
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """The engine's own authority before one that REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names for
+        all the rest: `requests` would take theirs, and no certificate of the engine would hold.
+        """
+        if verify is None and isinstance(self.verify, str):
+            verify = self.verify
+        return super().merge_environment_settings(url, proxies, stream, verify, cert)
+
 
 class Engine:
     """The engine at `DOCKER_HOST`. `connect` before anything else; it may be called again.

@@ -299,9 +299,20 @@ def empty(engine: TlsEngine) -> Iterator[TlsEngine]:
     engine.clear()
 
 
-def test_an_engine_is_used_over_tls(empty: TlsEngine, tmp_path: Path) -> None:
+@pytest.mark.parametrize("variable", [None, "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_an_engine_is_used_over_tls(
+    variable: str | None, empty: TlsEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the environment names authorities for everything else, as companies' do."""
+    for each in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(each, raising=False)
+    if variable is not None:
+        others = tmp_path / "others"
+        others.mkdir()
+        make_certificates(others)
+        monkeypatch.setenv(variable, str(others / "ca.pem"))
     settings = {
-        "DOCKER_HOST": f"tcp://user:secret-word@127.0.0.1:{empty.port}",
+        "DOCKER_HOST": f"tcp://127.0.0.1:{empty.port}",
         "DOCKER_TLS_VERIFY": "1",
         "DOCKER_CERT_PATH": str(empty.certificates),
     }
@@ -319,8 +330,7 @@ def test_an_engine_is_used_over_tls(empty: TlsEngine, tmp_path: Path) -> None:
         remove(service, "one")
         assert service.get("/containers") == []
         log = service.log()
-        assert f"at tcp://127.0.0.1:{empty.port}" in log
-        assert "secret-word" not in log
+        assert f"at https://127.0.0.1:{empty.port}" in log
         assert "Not connected" not in log, "the stream of events was never cut"
 
 
