@@ -64,7 +64,7 @@ class EngineInfo:
 def shown_address(docker_host: str | None, *, tls: bool = False) -> str:
     """The address that a DOCKER_HOST leads to, with no user, password or query in it."""
     try:
-        address = docker.utils.parse_host(docker_host or f"unix://{DEFAULT_SOCKET}", tls=tls)
+        address = str(docker.utils.parse_host(docker_host or f"unix://{DEFAULT_SOCKET}", tls=tls))
     except (docker.errors.DockerException, ValueError):  # the connection says what is wrong
         address = str(docker_host)
     address = address.replace("http+unix://", "unix://", 1).partition("?")[0]
