@@ -61,6 +61,22 @@ class EngineInfo:
     api_version: str
 
 
+def shown_address(docker_host: str | None, *, tls: bool = False) -> str:
+    """The address that a DOCKER_HOST leads to, with no user, password or query in it."""
+    try:
+        address = str(docker.utils.parse_host(docker_host or f"unix://{DEFAULT_SOCKET}", tls=tls))
+    except (docker.errors.DockerException, ValueError):  # the connection says what is wrong
+        address = str(docker_host)
+    address = address.replace("http+unix://", "unix://", 1).partition("?")[0]
+    scheme, separator, rest = address.rpartition("://")
+    if scheme == "unix":
+        return address
+    host, slash, path = rest.partition("/")
+    if "@" in path:  # a slash in a password
+        host, slash, path = path.rpartition("@")[2], "", ""
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+
+
 def _use_one_pool(adapter: Any) -> None:
     """Makes the adapter of a Unix socket keep one connection pool for every URL.
 
@@ -84,6 +100,16 @@ class _Client(docker.APIClient):
             if options["timeout"] <= 0:
                 raise requests.exceptions.Timeout("too late to begin", request=request)
         return super().send(request, **options)
+
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """The engine's own authority before one that REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names for
+        all the rest: `requests` would take theirs, and no certificate of the engine would hold.
+        """
+        if verify is None and isinstance(self.verify, str):
+            verify = self.verify
+        return super().merge_environment_settings(url, proxies, stream, verify, cert)
 
 
 class Engine:
@@ -128,7 +154,8 @@ class Engine:
 
     @property
     def address(self) -> str:
-        return self._settings.docker_host or f"unix://{DEFAULT_SOCKET}"
+        """Where the engine is, as the SDK understands it, for people: without credentials."""
+        return shown_address(self._settings.docker_host, tls=bool(self._settings.docker_tls_verify))
 
     async def connect(self) -> EngineInfo:
         """Opens a client anew, agrees on an API version, and says what answers."""

@@ -1,6 +1,7 @@
 """How the parts are put together, and how long they live. No logic of its own."""
 
 import asyncio
+import logging
 import signal
 import threading
 import time
@@ -26,6 +27,8 @@ from .settings import Settings
 from .sources import Sources
 from .system import HostMonitor
 from .watcher import Watcher
+
+log = logging.getLogger(__name__)
 
 # Seconds that a shutdown waits for mutations whose caller has gone.
 MUTATIONS_SECONDS = 3
@@ -77,6 +80,7 @@ class Service:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Serves from the first full listing on; without an engine, it says so in each answer."""
+        log.info("The engine is expected at %s", self.engine.address)
         tasks = [
             asyncio.create_task(self.watcher.run()),
             asyncio.create_task(self.lifecycle.keep_house()),

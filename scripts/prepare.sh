@@ -192,6 +192,8 @@ unpack_prometheus() {
   dpkg-deb -x "$1"/prometheus_*.deb "$1" && rm -f "$1"/prometheus_*.deb
 }
 
+have_haproxy() { command -v haproxy >/dev/null; }
+
 have_compose() { docker compose version >/dev/null 2>&1 || docker-compose version >/dev/null 2>&1; }
 
 have_second_engine() {
