@@ -6,6 +6,7 @@ memory.
 """
 
 import asyncio
+import resource
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
@@ -24,8 +25,9 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from orchestrator import __version__, errors, examples, problems, request_ids
+from orchestrator import __version__, connections, errors, examples, problems, request_ids
 from orchestrator.create_request import CreateRequest
+from orchestrator.limits import MAX_HEADERS_SIZE, Limits, StreamLimit
 from orchestrator.meters import MeteredRequests, Meters
 from orchestrator.metrics import MEDIA_TYPES, format_for
 from orchestrator.models import (
@@ -203,7 +205,15 @@ CREATE = (
 )
 
 # What the middleware refuses, whatever the route.
-ANYWHERE: tuple[type[errors.OrchestratorError], ...] = ()
+ANYWHERE: tuple[type[errors.OrchestratorError], ...] = (
+    errors.MalformedRequest,
+    errors.RequestTooSlow,
+    errors.BodyTooLarge,
+    errors.UrlTooLong,
+    errors.HeadersTooLarge,
+    errors.Overloaded,
+    errors.TooManyConnections,
+)
 
 ALL_DEFAULTS = CreateRequest()
 CREATED: dict[int | str, dict[str, Any]] = {
@@ -437,7 +447,9 @@ def add_all_statistics_routes(app: FastAPI) -> None:
         summary="What all running containers use, every second",
         response_class=EventSourceResponse,
         response_description=STREAM,
-        responses=problems.openapi_responses((errors.InvalidRequest, errors.EngineUnavailable)),
+        responses=problems.openapi_responses(
+            (errors.InvalidRequest, errors.TooManyStreams, errors.EngineUnavailable)
+        ),
     )
     async def all_stats_stream(
         service: ListedService, wanted: Annotated[StreamSelection, Query()]
@@ -495,7 +507,9 @@ def add_statistics_routes(app: FastAPI) -> None:
         summary="What a container uses, every second",
         response_class=EventSourceResponse,
         response_description=STREAM,
-        responses=problems.openapi_responses((*ONE, errors.ContainerNotRunning, *ENGINE)),
+        responses=problems.openapi_responses(
+            (*ONE, errors.ContainerNotRunning, errors.TooManyStreams, *ENGINE)
+        ),
     )
     async def stats_stream(
         service: ListedService, container: RunningContainer, pace: Pace
@@ -705,6 +719,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     # The last one added is the outermost. Those that refuse requests go first, within this one.
+    app.add_middleware(StreamLimit, settings=chosen)  # inside of what finds out who calls
+    app.add_middleware(Limits, settings=chosen)
     app.add_middleware(AnswerRefusals)
     app.add_middleware(request_ids.RequestIds)
     app.add_middleware(MeteredRequests, meters=meters)
@@ -743,11 +759,19 @@ def __getattr__(name: str) -> Any:
         sys.exit(f"docker-orchestration-api: {error}")
 
 
+def raise_file_limit() -> None:
+    """As many open files as this process may have: each connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main() -> None:
     try:
         settings = load_settings()
     except BadSettings as error:
         sys.exit(f"docker-orchestration-api: {error}")
+    raise_file_limit()
     with suppress(KeyboardInterrupt):
         uvicorn.run(
             create_app(settings),
@@ -755,6 +779,9 @@ def main() -> None:
             port=settings.port,
             log_level=settings.log_level,
             timeout_graceful_shutdown=REQUESTS_SECONDS,
+            http=connections.protocol(settings),
+            h11_max_incomplete_event_size=MAX_HEADERS_SIZE,
+            ws="none",
         )
 
 

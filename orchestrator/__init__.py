@@ -25,6 +25,8 @@
     system       the host's statistics: the last sample, and a history
     host_ports   the host's ports that processes listen on
     callers      who asks: the key, and the address
+    limits       what a request may weigh, and how many there may be at once
+    connections  how many, how slow; what cannot be read is answered
     request_ids  an id for each request, in answers and log lines
     cgroup_files  what the kernel's files about a container say; pure
     cgroups      where those files are, and samples from them

@@ -2,7 +2,7 @@
 
 Every failure that a caller can meet is one of these. An error carries a stable `code` that
 programs match on, a sentence that says what to do, and the fields of the case (`port`, `name`,
-`matches`, …). It knows nothing of HTTP: `problems.py` maps the six kinds below to status codes.
+`matches`, …). It knows nothing of HTTP: `problems.py` maps the kinds below to status codes.
 
 The engine's own words go into `__cause__` and the log, since they may carry paths and addresses.
 """
@@ -25,7 +25,7 @@ class OrchestratorError(Exception):
         self.fields = {name: value for name, value in fields.items() if value is not None}
 
 
-# The six kinds. What is raised is always one of their children further down.
+# The seven kinds. What is raised is always one of their children further down.
 
 
 class InvalidError(OrchestratorError):
@@ -42,6 +42,10 @@ class ConflictError(OrchestratorError):
 
 class ForbiddenError(OrchestratorError):
     """The operator does not allow it."""
+
+
+class LimitError(OrchestratorError):
+    """The request is more than is taken, or cannot be read, whatever it asks for."""
 
 
 class UnavailableError(OrchestratorError):
@@ -154,7 +158,50 @@ class NotManaged(ForbiddenError):
     title = "The container is not managed by this service"
 
 
+# Limits
+
+
+class MalformedRequest(LimitError):
+    code = "malformed-request"
+    title = "The request is not HTTP"
+
+
+class RequestTooSlow(LimitError):
+    code = "request-too-slow"
+    title = "The request took too long to arrive"
+
+
+class BodyTooLarge(LimitError):
+    code = "body-too-large"
+    title = "The body is too large"
+
+
+class UrlTooLong(LimitError):
+    code = "url-too-long"
+    title = "The URL is too long"
+
+
+class HeadersTooLarge(LimitError):
+    code = "headers-too-large"
+    title = "The headers are too many or too large"
+
+
+class TooManyStreams(LimitError):
+    code = "too-many-streams"
+    title = "Too many streams are open"
+
+
 # Unavailable, too late
+
+
+class Overloaded(UnavailableError):
+    code = "overloaded"
+    title = "Too many requests are under way"
+
+
+class TooManyConnections(UnavailableError):
+    code = "too-many-connections"
+    title = "Too many connections are open"
 
 
 class TooBusy(UnavailableError):
