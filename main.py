@@ -24,8 +24,18 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.config import LOGGING_CONFIG
 
-from orchestrator import __version__, connections, errors, examples, problems, request_ids
+from orchestrator import (
+    __version__,
+    audit,
+    connections,
+    errors,
+    examples,
+    logs,
+    problems,
+    request_ids,
+)
 from orchestrator.create_request import CreateRequest
 from orchestrator.limits import MAX_HEADERS_SIZE, Limits, StreamLimit
 from orchestrator.meters import MeteredRequests, Meters
@@ -298,7 +308,7 @@ def add_service_routes(app: FastAPI) -> None:
         return Ready()
 
 
-def add_container_routes(app: FastAPI) -> None:
+def add_container_routes(app: FastAPI, default_image: str) -> None:
     @app.post(
         "/containers/create",
         tags=["containers"],
@@ -320,6 +330,7 @@ def add_container_routes(app: FastAPI) -> None:
         fails, it leaves no container and no port behind. With an `Idempotency-Key`, a repetition of
         the same request answers 200 with the container that the first one created.
         """
+        audit.asked_for(body.name, body.image or default_image)
         if key is None:
             container = await service.lifecycle.create(body)
         else:
@@ -703,7 +714,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        request_ids.configure_logging(chosen.log_level)
+        logs.configure(chosen.log_level, chosen.log_format)
+        audit.configure(chosen.audit_log)
         app.state.service = service = Service.build(chosen, meters)
         async with service.running():
             yield
@@ -718,17 +730,25 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         swagger_ui_parameters={"defaultModelsExpandDepth": 0},
         lifespan=lifespan,
     )
+
+    def find(key: str) -> Container | None:
+        with suppress(errors.OrchestratorError):
+            service: Service = app.state.service
+            return service.inventory.get(key)
+        return None
+
     # The last one added is the outermost. Those that refuse requests go first, within this one.
     app.add_middleware(StreamLimit, settings=chosen)  # inside of what finds out who calls
     app.add_middleware(Limits, settings=chosen)
     app.add_middleware(AnswerRefusals)
+    app.add_middleware(audit.Audit, find=find)
     app.add_middleware(request_ids.RequestIds)
     app.add_middleware(MeteredRequests, meters=meters)
     for kind in (errors.OrchestratorError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer_problem)
     add_service_routes(app)
     add_all_statistics_routes(app)
-    add_container_routes(app)
+    add_container_routes(app, chosen.default_image)
     add_statistics_routes(app)
     add_metrics_route(app)
     add_port_routes(app, chosen.port_range.first)
@@ -771,6 +791,11 @@ def main() -> None:
         settings = load_settings()
     except BadSettings as error:
         sys.exit(f"docker-orchestration-api: {error}")
+    try:
+        audit.configure(settings.audit_log)
+    except OSError as error:
+        path = settings.audit_log
+        sys.exit(f"docker-orchestration-api: AUDIT_LOG={path!r} cannot be used: {error.strerror}.")
     raise_file_limit()
     with suppress(KeyboardInterrupt):
         uvicorn.run(
@@ -782,6 +807,7 @@ def main() -> None:
             http=connections.protocol(settings),
             h11_max_incomplete_event_size=MAX_HEADERS_SIZE,
             ws="none",
+            log_config=logs.of_the_server(LOGGING_CONFIG, settings.log_format),
         )
 
 

@@ -27,6 +27,8 @@
     callers      who asks: the key, and the address
     limits       what a request may weigh, and how many there may be at once
     connections  how many, how slow; what cannot be read is answered
+    audit        a line for each change that was asked for
+    logs         log lines, as text or JSON
     request_ids  an id for each request, in answers and log lines
     cgroup_files  what the kernel's files about a container say; pure
     cgroups      where those files are, and samples from them
