@@ -6,6 +6,7 @@ memory.
 """
 
 import asyncio
+import resource
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
@@ -24,10 +25,22 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.config import LOGGING_CONFIG
 
-from orchestrator import __version__, errors, examples, problems, request_ids, security
+from orchestrator import (
+    __version__,
+    audit,
+    connections,
+    errors,
+    examples,
+    logs,
+    problems,
+    request_ids,
+    security,
+)
 from orchestrator.create_request import CreateRequest
 from orchestrator.keys import BadKeys, Keyring
+from orchestrator.limits import MAX_HEADERS_SIZE, Limits, StreamLimit
 from orchestrator.meters import MeteredRequests, Meters
 from orchestrator.metrics import MEDIA_TYPES, format_for
 from orchestrator.models import (
@@ -211,6 +224,13 @@ ANYWHERE: tuple[type[errors.OrchestratorError], ...] = (
     errors.HostNotAllowed,
     errors.CrossOrigin,
     errors.UnsupportedMediaType,
+    errors.MalformedRequest,
+    errors.RequestTooSlow,
+    errors.BodyTooLarge,
+    errors.UrlTooLong,
+    errors.HeadersTooLarge,
+    errors.Overloaded,
+    errors.TooManyConnections,
 )
 
 ALL_DEFAULTS = CreateRequest()
@@ -296,7 +316,7 @@ def add_service_routes(app: FastAPI) -> None:
         return Ready()
 
 
-def add_container_routes(app: FastAPI) -> None:
+def add_container_routes(app: FastAPI, default_image: str) -> None:
     @app.post(
         "/containers/create",
         tags=["containers"],
@@ -318,6 +338,7 @@ def add_container_routes(app: FastAPI) -> None:
         fails, it leaves no container and no port behind. With an `Idempotency-Key`, a repetition of
         the same request answers 200 with the container that the first one created.
         """
+        audit.asked_for(body.name, body.image or default_image)
         if key is None:
             container = await service.lifecycle.create(body)
         else:
@@ -445,7 +466,9 @@ def add_all_statistics_routes(app: FastAPI) -> None:
         summary="What all running containers use, every second",
         response_class=EventSourceResponse,
         response_description=STREAM,
-        responses=problems.openapi_responses((errors.InvalidRequest, errors.EngineUnavailable)),
+        responses=problems.openapi_responses(
+            (errors.InvalidRequest, errors.TooManyStreams, errors.EngineUnavailable)
+        ),
     )
     async def all_stats_stream(
         service: ListedService, wanted: Annotated[StreamSelection, Query()]
@@ -503,7 +526,9 @@ def add_statistics_routes(app: FastAPI) -> None:
         summary="What a container uses, every second",
         response_class=EventSourceResponse,
         response_description=STREAM,
-        responses=problems.openapi_responses((*ONE, errors.ContainerNotRunning, *ENGINE)),
+        responses=problems.openapi_responses(
+            (*ONE, errors.ContainerNotRunning, errors.TooManyStreams, *ENGINE)
+        ),
     )
     async def stats_stream(
         service: ListedService, container: RunningContainer, pace: Pace
@@ -731,7 +756,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        request_ids.configure_logging(chosen.log_level)
+        logs.configure(chosen.log_level, chosen.log_format)
+        audit.configure(chosen.audit_log)
         app.state.service = service = Service.build(chosen, meters)
         async with service.running():
             yield
@@ -746,9 +772,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         swagger_ui_parameters={"defaultModelsExpandDepth": 0},
         lifespan=lifespan,
     )
+
+    def find(key: str) -> Container | None:
+        with suppress(errors.OrchestratorError):
+            service: Service = app.state.service
+            return service.inventory.get(key)
+        return None
+
     # The last one added is the outermost. Those that refuse requests go first, within this one.
+    app.add_middleware(StreamLimit, settings=chosen)
+    app.add_middleware(Limits, settings=chosen)
     app.add_middleware(security.Door, settings=chosen, keyring=keyring)
     app.add_middleware(AnswerRefusals)
+    app.add_middleware(audit.Audit, find=find)
     if chosen.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -764,7 +800,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.add_exception_handler(kind, answer_problem)
     add_service_routes(app)
     add_all_statistics_routes(app)
-    add_container_routes(app)
+    add_container_routes(app, chosen.default_image)
     add_statistics_routes(app)
     add_metrics_route(app)
     add_port_routes(app, chosen.port_range.first)
@@ -797,12 +833,25 @@ def __getattr__(name: str) -> Any:
         sys.exit(f"docker-orchestration-api: {error}")
 
 
+def raise_file_limit() -> None:
+    """As many open files as this process may have: each connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main() -> None:
     try:
         settings = load_settings()
         app = create_app(settings)
     except BadSettings as error:
         sys.exit(f"docker-orchestration-api: {error}")
+    try:
+        audit.configure(settings.audit_log)
+    except OSError as error:
+        path = settings.audit_log
+        sys.exit(f"docker-orchestration-api: AUDIT_LOG={path!r} cannot be used: {error.strerror}.")
+    raise_file_limit()
     with suppress(KeyboardInterrupt):
         uvicorn.run(
             app,
@@ -813,6 +862,10 @@ def main() -> None:
             # Else anybody could say which address a request comes from.
             proxy_headers=bool(settings.trusted_proxies),
             forwarded_allow_ips=list(settings.trusted_proxies),
+            http=connections.protocol(settings),
+            h11_max_incomplete_event_size=MAX_HEADERS_SIZE,
+            ws="none",
+            log_config=logs.of_the_server(LOGGING_CONFIG, settings.log_format),
         )
 
 

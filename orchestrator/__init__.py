@@ -27,6 +27,10 @@
     callers      who asks: the key, and the address
     keys         the keys there are, as digests, from the environment and a file
     security     who is let in: keys, names of this service, pages of other origins
+    limits       what a request may weigh, and how many there may be at once
+    connections  how many, how slow; what cannot be read is answered
+    audit        a line for each change that was asked for
+    logs         log lines, as text or JSON
     request_ids  an id for each request, in answers and log lines
     cgroup_files  what the kernel's files about a container say; pure
     cgroups      where those files are, and samples from them

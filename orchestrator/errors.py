@@ -52,6 +52,10 @@ class ContentError(OrchestratorError):
     """The body is of a kind that this service does not take."""
 
 
+class LimitError(OrchestratorError):
+    """The request is more than is taken, or cannot be read, whatever it asks for."""
+
+
 class UnavailableError(OrchestratorError):
     """Not now; the same request may work later. `retry_after` is in seconds."""
 
@@ -190,7 +194,50 @@ class UnsupportedMediaType(ContentError):
     title = "The body is not JSON"
 
 
+# Limits
+
+
+class MalformedRequest(LimitError):
+    code = "malformed-request"
+    title = "The request is not HTTP"
+
+
+class RequestTooSlow(LimitError):
+    code = "request-too-slow"
+    title = "The request took too long to arrive"
+
+
+class BodyTooLarge(LimitError):
+    code = "body-too-large"
+    title = "The body is too large"
+
+
+class UrlTooLong(LimitError):
+    code = "url-too-long"
+    title = "The URL is too long"
+
+
+class HeadersTooLarge(LimitError):
+    code = "headers-too-large"
+    title = "The headers are too many or too large"
+
+
+class TooManyStreams(LimitError):
+    code = "too-many-streams"
+    title = "Too many streams are open"
+
+
 # Unavailable, too late
+
+
+class Overloaded(UnavailableError):
+    code = "overloaded"
+    title = "Too many requests are under way"
+
+
+class TooManyConnections(UnavailableError):
+    code = "too-many-connections"
+    title = "Too many connections are open"
 
 
 class TooBusy(UnavailableError):

@@ -272,6 +272,20 @@ DETAILS: dict[str, str] = {
     " moment.",
     "not-managed": 'Container "db" was not created by this service, which leaves it alone. Use'
     " docker, or set ALLOW_UNMANAGED=true.",
+    "malformed-request": "This is not HTTP/1.1 as it should be, so the connection is closed. Look"
+    " at what the client or a proxy in between has sent.",
+    "request-too-slow": "The request was not here in full within 30 seconds. Send it again in one"
+    " go.",
+    "body-too-large": "The body is larger than 65536 bytes. Send less, or raise MAX_BODY.",
+    "url-too-long": "The URL is longer than 8192 bytes. Shorten the path or the query.",
+    "headers-too-large": "The request has more than 100 headers, or more than 32768 bytes of them."
+    " Leave out what is not needed.",
+    "too-many-streams": "50 streams of yours are open, and no more are given. Close one, or raise"
+    " MAX_STREAMS.",
+    "overloaded": "500 requests are under way, and no more are taken. Try again in a few seconds,"
+    " or raise MAX_REQUESTS.",
+    "too-many-connections": "All connections that the service takes are at work. Try again in a few"
+    " seconds, or raise MAX_CONNECTIONS.",
     "ports-exhausted": "All ports of 8001-8999 are taken: 0 left, 1 wanted. Remove or stop a"
     " container, or widen PORT_RANGE.",
     "too-busy": "256 changes are under way or waiting, and no more are taken. Try again in a few"

@@ -5,21 +5,34 @@ from typing import Any
 
 from . import examples
 from .errors import (
+    BodyTooLarge,
     CallerError,
     ConflictError,
     ContentError,
     DeadlineError,
     ForbiddenError,
+    HeadersTooLarge,
     InvalidError,
     InvalidRequest,
+    LimitError,
     MissingError,
     OrchestratorError,
+    RequestTooSlow,
+    TooManyStreams,
     UnavailableError,
+    UrlTooLong,
 )
 
 MEDIA_TYPE = "application/problem+json"
 
 _STATUS: dict[type[OrchestratorError], int] = {
+    # HTTP has a status of its own for most limits; these stand before their kind.
+    RequestTooSlow: 408,
+    BodyTooLarge: 413,
+    UrlTooLong: 414,
+    TooManyStreams: 429,
+    HeadersTooLarge: 431,
+    LimitError: 400,
     InvalidError: 422,
     MissingError: 404,
     ConflictError: 409,
@@ -32,7 +45,7 @@ _STATUS: dict[type[OrchestratorError], int] = {
 
 
 def status_of(error: type[OrchestratorError]) -> int:
-    """The status code of a kind of error; 500 for one that is none of the kinds."""
+    """The status code of a kind of error; 500 for one that is of no kind."""
     return next((status for kind, status in _STATUS.items() if issubclass(error, kind)), 500)
 
 

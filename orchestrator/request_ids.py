@@ -1,6 +1,5 @@
 """An id for each request: in the answer's X-Request-ID, in problem documents, in log lines."""
 
-import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -38,21 +37,3 @@ class RequestIds:
             await send(message)
 
         await self._app(scope, receive, send_with_id)
-
-
-def configure_logging(level: str) -> None:
-    """Sends this service's log lines to standard error, with the id of their request."""
-    logger = logging.getLogger("orchestrator")
-    logger.setLevel(level.upper())
-    if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.addFilter(_add_request_id)
-        handler.setFormatter(
-            logging.Formatter("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s")
-        )
-        logger.addHandler(handler)
-
-
-def _add_request_id(record: logging.LogRecord) -> bool:
-    record.request_id = current.get()
-    return True

@@ -66,6 +66,19 @@ def is_loopback(host: str) -> bool:
     return bool((mapped or address).is_loopback)
 
 
+_UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2}
+
+
+def _size(value: Any) -> Any:
+    """Bytes, or a number with a unit; Docker's least memory is no bound here."""
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"([0-9]{1,9})\s*([bkm]?)", value.strip().lower())
+    if not found:
+        raise ValueError('a size is wanted, like "64k" or "1m", or bytes')
+    return int(found[1]) * _UNITS[found[2]]
+
+
 class Settings(BaseSettings):
     """Every setting, its environment variable (the name in capitals) and its default.
 
@@ -99,6 +112,16 @@ class Settings(BaseSettings):
     husk_grace: float = Field(120.0, ge=1, le=86400)  # seconds; see leftovers
     allow_unmanaged: bool = False
     allow_icc: bool = False  # whether containers reach each other directly; see networks
+
+    max_body: Annotated[int, BeforeValidator(_size)] = Field(64 * 1024, ge=1024)  # bytes
+    max_requests: int = Field(500, ge=1, le=100_000)  # under way at once
+    max_streams: int = Field(50, ge=1, le=100_000)  # open at once, for each caller
+    max_connections: int = Field(1000, ge=2, le=1_000_000)
+    max_connections_per_peer: int = Field(500, ge=1, le=1_000_000)
+    request_timeout: float = Field(30.0, ge=0.1, le=3600)  # seconds for a request to arrive
+
+    log_format: Literal["text", "json"] = "text"
+    audit_log: str | None = None  # a file; None is standard error
 
     cgroup_root: str = Field("/sys/fs/cgroup", min_length=1)  # where the host's is mounted
     proc_root: str = Field("/proc", min_length=1)

@@ -1,0 +1,179 @@
+"""Who asked for what change, and what became of it: one JSON line for each unsafe request.
+
+Refused ones too. Nothing of a body is in it but the container's name and image, and what a caller
+wrote is cut: a line has at most a few kilobytes. Requests that never came to the app (see
+`connections`) have no line, for it is not known what they asked for.
+"""
+
+import contextlib
+import json
+import logging
+import logging.handlers
+import os
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+from . import callers, request_ids
+from .errors import OrchestratorError
+from .meters import route_of
+from .models import Container
+from .request_ids import App, Message, Receive, Send
+
+log = logging.getLogger("orchestrator.audit")
+
+UNSAFE = frozenset(("POST", "PUT", "PATCH", "DELETE"))
+VERBS = {
+    ("POST", "/containers/create"): "create",
+    ("POST", "/containers/{id}/start"): "start",
+    ("POST", "/containers/{id}/stop"): "stop",
+    ("POST", "/containers/{id}/restart"): "restart",
+    ("DELETE", "/containers/{id}"): "remove",
+}
+# Characters of what a caller sent.
+LONGEST = 256
+# Bytes of an answer that are kept to see what it is about; those of changes have about 1,000.
+_MOST_OF_ANSWER = 256 * 1024
+
+_asked: ContextVar[dict[str, str | None] | None] = ContextVar("audit_asked", default=None)
+
+
+def asked_for(name: str | None, image: str | None) -> None:
+    """What the request under way wants made; for the line, should it fail."""
+    if (asked := _asked.get()) is not None:
+        asked.update(name=name, image=image)
+
+
+class Audit:
+    """ASGI middleware, outside of what refuses requests. `find` looks a container up by what a
+    caller calls it, and returns None where there is none, or not one alone.
+    """
+
+    def __init__(self, app: App, find: Callable[[str], Container | None]) -> None:
+        self._app = app
+        self._find = find
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] not in UNSAFE:
+            await self._app(scope, receive, send)
+            return
+        began, status, body = time.monotonic(), 0, bytearray()
+        asked: dict[str, str | None] = {}
+        _asked.set(asked)
+        # As it is before: afterwards it may be gone.
+        key = _key_in(scope["path"])
+        before = self._find(key) if key is not None else None
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            elif len(body) < _MOST_OF_ANSWER:
+                body.extend(message.get("body", b""))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        except Exception:
+            status = status or 500  # which is answered outside of all middleware
+            raise
+        finally:
+            line = {
+                "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                "request_id": request_ids.current.get(),
+                **_caller(scope),
+                "verb": _verb(scope),
+                **_container(before, asked, key, _members(body)),
+                "outcome": _outcome(status, _members(body)),
+                "status": status or None,
+                "seconds": round(time.monotonic() - began, 3),
+            }
+            log.info("%s", json.dumps(line))
+
+
+def configure(path: str | None) -> None:
+    """Sends the lines to standard error, or appends them to a file that its owner alone may read,
+    and that is opened again when it was moved away. Raises OSError if it cannot be written.
+    """
+    handler: logging.Handler
+    handler = logging.StreamHandler() if path is None else _OwnersFile(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    for old in list(log.handlers):
+        log.removeHandler(old)
+        old.close()
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+class _OwnersFile(logging.handlers.WatchedFileHandler):
+    def _open(self) -> Any:
+        def opener(path: str, flags: int) -> int:
+            return os.open(path, flags, 0o600)
+
+        return open(self.baseFilename, "a", encoding="utf-8", opener=opener)
+
+
+def _key_in(path: str) -> str | None:
+    parts = path.split("/")
+    if len(parts) < 3 or parts[1] != "containers" or path == "/containers/create":
+        return None
+    return parts[2] or None
+
+
+def _verb(scope: Message) -> str:
+    route = route_of(scope)
+    return VERBS.get((scope["method"], route)) or (
+        route if route == "unmatched" else f"{scope['method']} {route}"
+    )
+
+
+def _caller(scope: Message) -> dict[str, str | None]:
+    caller, client = callers.current.get(), scope.get("client")
+    peer = caller.peer if caller.peer != "-" or not client else str(client[0])
+    return {"key": caller.name, "peer": peer}
+
+
+def _members(body: bytes | bytearray) -> dict[str, Any]:
+    with contextlib.suppress(ValueError):
+        found = json.loads(bytes(body))
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def _container(
+    before: Container | None,
+    asked: dict[str, str | None],
+    key: str | None,
+    answer: dict[str, Any],
+) -> dict[str, Any]:
+    """As the answer describes it, else as it was before, else as the caller called it."""
+    known: dict[str, Any] = {"id": None, "name": asked.get("name"), "image": asked.get("image")}
+    known["ports"] = None
+    if before is not None:
+        known = before.model_dump(include={"id", "name", "image", "ports"})
+    elif key is not None:
+        known["name"] = key
+    if "code" not in answer:
+        known |= {name: answer[name] for name in known if answer.get(name) is not None}
+    return {
+        "container": _cut(known["id"]),
+        "name": _cut(known["name"]),
+        "image": _cut(known["image"]),
+        "ports": known["ports"],
+    }
+
+
+def _outcome(status: int, answer: dict[str, Any]) -> str:
+    if not status:
+        return "disconnected"  # the caller went away before its request was here
+    if status < 400:
+        return "ok"
+    return str(answer.get("code", OrchestratorError.code))
+
+
+def _cut(text: object) -> str | None:
+    return None if text is None else str(text)[:LONGEST]

@@ -1,0 +1,227 @@
+"""Connections: how many there may be, and how long one may take to say what it wants.
+
+An idle connection gives way to a new one, so that whoever opens them in numbers stops nobody else;
+only where all are at work is a new one refused. What cannot be read is answered with a problem
+document, as all other errors are, and never by hanging.
+"""
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from . import problems
+from .errors import MalformedRequest, OrchestratorError, TooManyConnections
+from .limits import headers_too_large, too_slow
+from .settings import Settings
+
+log = logging.getLogger(__name__)
+
+# Seconds for the request line and the headers, or REQUEST_TIMEOUT where that is less.
+HEAD_SECONDS = 10.0
+# Seconds that an answered connection is still read, and what comes is thrown away: closed at once,
+# the kernel would tell the caller of a reset, and drop the answer with it.
+LINGER_SECONDS = 1.0
+
+
+class Connections:
+    """The open ones, by peer."""
+
+    def __init__(self, most: int, most_per_peer: int) -> None:
+        self._most = most
+        self._most_per_peer = most_per_peer
+        self._by_peer: dict[str, set[Connection]] = {}
+        self._count = 0
+
+    def add(self, new: "Connection") -> bool:
+        """Whether there is room, if need be that of the one which has been idle longest."""
+        of_peer = self._by_peer.get(new.peer, set())
+        if len(of_peer) >= self._most_per_peer and not self._close_one(list(of_peer)):
+            return False
+        if self._count >= self._most:
+            everybody = [each for found in self._by_peer.values() for each in found]
+            if not self._close_one(everybody):
+                return False
+        self._by_peer.setdefault(new.peer, set()).add(new)
+        self._count += 1
+        return True
+
+    def discard(self, old: "Connection") -> None:
+        of_peer = self._by_peer.get(old.peer, set())
+        if old in of_peer:
+            of_peer.remove(old)
+            self._count -= 1
+            if not of_peer:
+                del self._by_peer[old.peer]
+
+    def _close_one(self, found: list["Connection"]) -> bool:
+        idle = [each for each in found if each.idle]
+        if not idle:
+            return False
+        oldest = min(idle, key=lambda each: each.idle_since)
+        self.discard(oldest)
+        oldest.transport.close()
+        return True
+
+
+def protocol(settings: Settings) -> type[H11Protocol]:
+    """What uvicorn is to make of each connection."""
+    most = settings.max_connections
+    open_ones = Connections(most, settings.max_connections_per_peer)
+    seconds = min(HEAD_SECONDS, settings.request_timeout)
+    return type(
+        "LimitedConnection", (Connection,), {"open_ones": open_ones, "head_seconds": seconds}
+    )
+
+
+class Connection(H11Protocol):
+    """One connection. Made by uvicorn, from what `protocol` returns."""
+
+    open_ones: Connections
+    head_seconds: float
+
+    peer = "-"
+    idle_since = 0.0
+    _refused = False  # answered for good; what still comes is thrown away
+    _head_timer: asyncio.TimerHandle | None = None
+    _linger_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether no complete request is under way."""
+        if self._refused or self.cycle is None or self.cycle.response_complete:
+            return True
+        return self.cycle.more_body and not self.cycle.response_started
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.peer = self.client[0] if self.client else "-"
+        self.idle_since = self.loop.time()
+        if self.open_ones.add(self):
+            self._watch_head()
+        else:
+            self._refuse(
+                TooManyConnections(
+                    "All connections that the service takes are at work. Try again in a few"
+                    " seconds, or raise MAX_CONNECTIONS."
+                )
+            )
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.open_ones.discard(self)
+        self._stop_timers()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused or self.transport.is_closing():
+            return
+        super().data_received(data)
+        self._after_reading()
+
+    def eof_received(self) -> None:
+        if self._refused:
+            self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """What h11 cannot read. (The name and the argument are uvicorn's.)"""
+        too_large = len(self.conn.trailing_data[0]) >= self._most_at_once()
+        self._refuse(
+            headers_too_large()
+            if too_large
+            else MalformedRequest(
+                "This is not HTTP/1.1 as it should be, so the connection is closed. Look at what"
+                " the client or a proxy in between has sent."
+            )
+        )
+
+    def on_response_complete(self) -> None:
+        self.idle_since = self.loop.time()
+        if self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing():
+            # Answered before its end, which nobody waits for.
+            self.server_state.total_requests += 1
+            self._linger()
+            return
+        super().on_response_complete()
+        if not self._refused:
+            self._after_reading()
+
+    def shutdown(self) -> None:
+        if self._refused:
+            self.transport.close()
+        else:
+            super().shutdown()
+
+    def _most_at_once(self) -> int:
+        return self.config.h11_max_incomplete_event_size or 0
+
+    def _after_reading(self) -> None:
+        """A head that has begun has its time; one that is complete needs none any more."""
+        if self.conn.their_state is not h11.IDLE:
+            self._stop_timers()
+        elif self._head_timer is None and self.conn.trailing_data[0]:
+            self._unset_keepalive_if_required()
+            self._watch_head()
+
+    def _watch_head(self) -> None:
+        refuse: Callable[[], None] = lambda: self._refuse(too_slow(self.head_seconds))  # noqa: E731
+        self._head_timer = self.loop.call_later(self.head_seconds, refuse)
+
+    def _stop_timers(self) -> None:
+        for timer in (self._head_timer, self._linger_timer):
+            if timer is not None:
+                timer.cancel()
+        self._head_timer = self._linger_timer = None
+
+    def _refuse(self, error: OrchestratorError) -> None:
+        """Answers past the app, which knows nothing of this request or is told it is gone."""
+        if self._refused or self.transport.is_closing():
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.cycle.response_started:
+                self.transport.close()
+                return
+        self.transport.write(answer(error))
+        log.info("Refused a connection of %s: %s", self.peer, error.code)
+        self._linger()
+
+    def _linger(self) -> None:
+        self._refused = True
+        self._stop_timers()
+        self._unset_keepalive_if_required()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self._linger_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+
+def answer(error: OrchestratorError) -> bytes:
+    """A problem document as a whole answer, after which the connection is closed."""
+    status, request_id = HTTPStatus(problems.status_of(type(error))), uuid.uuid4().hex
+    document: dict[str, Any] = problems.document(
+        status=status.value,
+        code=error.code,
+        title=error.title,
+        detail=error.message,
+        request_id=request_id,
+        fields=error.fields,
+    )
+    body = json.dumps(document, ensure_ascii=False).encode()
+    headers = {
+        "Content-Type": problems.MEDIA_TYPE,
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+        "X-Request-ID": request_id,
+    }
+    if (seconds := problems.retry_after(error)) is not None:
+        headers["Retry-After"] = str(seconds)
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body

@@ -1,0 +1,157 @@
+"""What a request may weigh, how long its body may take, and how many there may be at once.
+
+ASGI middleware that raises; `AnswerRefusals` in main makes answers of that. What goes wrong before
+there is a request (slow or broken headers, too many connections) is the business of `connections`.
+"""
+
+import asyncio
+
+from . import callers
+from .errors import (
+    BodyTooLarge,
+    HeadersTooLarge,
+    Overloaded,
+    RequestTooSlow,
+    TooManyStreams,
+    UrlTooLong,
+)
+from .request_ids import App, Message, Receive, Send
+from .settings import Settings
+
+# Bytes, and a number.
+MAX_URL = 8192
+MAX_HEADERS_SIZE = 32 * 1024
+MAX_HEADERS = 100
+
+ALWAYS_ANSWERED = "/health/live"
+
+
+def too_slow(seconds: float) -> RequestTooSlow:
+    return RequestTooSlow(
+        f"The request was not here in full within {seconds:g} seconds. Send it again in one go."
+    )
+
+
+def headers_too_large() -> HeadersTooLarge:
+    return HeadersTooLarge(
+        f"The request has more than {MAX_HEADERS} headers, or more than {MAX_HEADERS_SIZE} bytes of"
+        " them. Leave out what is not needed."
+    )
+
+
+class Limits:
+    """Refuses what is too large, too slow, or too much at once.
+
+    The body is here in full, and of a size that is taken, before anything else looks at the
+    request: a refused one has changed nothing. A request counts as under way from then on, so that
+    slow senders take nobody's place.
+    """
+
+    def __init__(self, app: App, settings: Settings) -> None:
+        self._app = app
+        self._max_body = settings.max_body
+        self._max_requests = settings.max_requests
+        self._seconds = settings.request_timeout
+        self._under_way = 0
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        _check_head(scope)
+        headers = dict(scope["headers"])
+        if b"content-length" in headers or b"transfer-encoding" in headers:
+            body = await self._read(headers.get(b"content-length", b""), receive)
+            if body is None:
+                return  # the caller has gone away
+            receive = _replay(body, receive)
+        if scope["path"] == ALWAYS_ANSWERED:
+            await self._app(scope, receive, send)
+            return
+        if self._under_way >= self._max_requests:
+            raise Overloaded(
+                f"{self._max_requests} requests are under way, and no more are taken. Try again in"
+                " a few seconds, or raise MAX_REQUESTS."
+            )
+        self._under_way += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._under_way -= 1
+
+    async def _read(self, length: bytes, receive: Receive) -> bytes | None:
+        """The whole body; None if the caller goes away before its end."""
+        # As digits alone, for thousands of them make no number.
+        digits = length.lstrip(b"0")
+        if len(digits) > 18 or (digits and int(digits) > self._max_body):
+            raise self._too_large()
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._seconds):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return None
+                    body += message.get("body", b"")
+                    if len(body) > self._max_body:
+                        raise self._too_large()
+                    if not message.get("more_body", False):
+                        return bytes(body)
+        except TimeoutError:
+            raise too_slow(self._seconds) from None
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(
+            f"The body is larger than {self._max_body} bytes. Send less, or raise MAX_BODY."
+        )
+
+
+class StreamLimit:
+    """So many open streams for each caller; stands where it is known who calls."""
+
+    def __init__(self, app: App, settings: Settings) -> None:
+        self._app = app
+        self._most = settings.max_streams
+        self._open: dict[str, int] = {}
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].endswith("/stream"):
+            await self._app(scope, receive, send)
+            return
+        caller = callers.current.get().identity
+        if self._open.get(caller, 0) >= self._most:
+            raise TooManyStreams(
+                f"{self._most} streams of yours are open, and no more are given. Close one, or"
+                " raise MAX_STREAMS."
+            )
+        self._open[caller] = self._open.get(caller, 0) + 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._open[caller] -= 1
+            if not self._open[caller]:
+                del self._open[caller]
+
+
+def _check_head(scope: Message) -> None:
+    raw_path = scope.get("raw_path") or scope["path"].encode()
+    if len(raw_path) + len(scope["query_string"]) > MAX_URL:
+        raise UrlTooLong(f"The URL is longer than {MAX_URL} bytes. Shorten the path or the query.")
+    headers = scope["headers"]
+    size = sum(len(name) + len(value) for name, value in headers)
+    if len(headers) > MAX_HEADERS or size > MAX_HEADERS_SIZE:
+        raise headers_too_large()
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the body, and then what the server has to say."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

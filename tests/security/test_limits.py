@@ -1,0 +1,263 @@
+"""Every limit is answered with a problem document, and whoever meets one stops nobody else.
+
+Over sockets of the test's own, for no client sends what must be sent here. The services need no
+engine: limits come before it.
+"""
+
+import json
+import re
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Service, wait_until
+
+SECONDS = 20  # that no answer takes
+Start = Callable[..., Service]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    services: list[Service] = []
+
+    def start(**settings: str) -> Service:
+        service = Service(tmp_path, {"DOCKER_HOST": "unix:///nonexistent.sock", **settings})
+        services.append(service)
+        service.start()
+        return service
+
+    yield start
+    for service in services:
+        service.stop()
+        service.client.close()
+
+
+def connect(service: Service) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", service.port), SECONDS)
+
+
+def read_to_the_end(connection: socket.socket) -> bytes:
+    found = b""
+    while data := connection.recv(65536):
+        found += data
+    return found
+
+
+def problem_in(answer: bytes) -> dict[str, Any]:
+    """The last answer of a connection, which must be a problem document with a request's id."""
+    head, _, body = re.split(rb"(?=HTTP/1\.1 \d)", answer)[-1].partition(b"\r\n\r\n")
+    lines = head.decode().lower().split("\r\n")
+    assert "content-type: application/problem+json" in lines
+    problem: dict[str, Any] = json.loads(body)
+    assert int(lines[0].split()[1]) == problem["status"]
+    assert f"x-request-id: {problem['request_id']}" in lines
+    return problem
+
+
+def sent(service: Service, data: bytes) -> dict[str, Any]:
+    with connect(service) as connection:
+        connection.sendall(data)
+        return problem_in(read_to_the_end(connection))
+
+
+def test_what_is_too_slow_is_told_so(start: Start) -> None:
+    service = start(REQUEST_TIMEOUT="0.5")
+    for part in (
+        b"",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-A: ",
+        b"POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{",
+        b"POST /containers/x/stop HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\nGET /",
+    ):
+        problem = sent(service, part)
+        assert (problem["status"], problem["code"]) == (408, "request-too-slow"), part
+
+
+def test_bytes_now_and_then_win_no_time(start: Start) -> None:
+    service = start(REQUEST_TIMEOUT="0.5")
+    for head in (
+        b"GET / HTTP/1.1\r\nX-A: ",
+        b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n",
+    ):
+        with connect(service) as connection:
+            connection.sendall(head)
+            connection.settimeout(0.05)
+            answer = b""
+            for _ in range(400):
+                try:
+                    answer = connection.recv(65536)
+                    break
+                except TimeoutError:
+                    connection.sendall(b"a")
+            connection.settimeout(SECONDS)
+            answer += read_to_the_end(connection)
+            assert problem_in(answer)["code"] == "request-too-slow"
+
+
+CREATE = b"POST /containers/create HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "code"),
+    [
+        (CREATE + b"Content-Length: 65537\r\n\r\n", 413, "body-too-large"),
+        (CREATE + b"Content-Length: 65537\r\n\r\n" + b"x" * 65537, 413, "body-too-large"),
+        (CREATE + b"Content-Length: 99999999999999999999\r\n\r\n", 413, "body-too-large"),
+        (
+            CREATE
+            + b"Transfer-Encoding: chunked\r\n\r\n"
+            + (b"2710\r\n" + b"x" * 10000 + b"\r\n") * 9,
+            413,
+            "body-too-large",
+        ),
+        (
+            b"POST /containers/x/stop HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n",
+            413,
+            "body-too-large",
+        ),
+        (b"GET /" + b"x" * 8192 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "url-too-long"),
+        (b"GET /?" + b"x" * 8192 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "url-too-long"),
+        (
+            b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 100 + b"\r\n",
+            431,
+            "headers-too-large",
+        ),
+        (b"GET / HTTP/1.1\r\nX-A: " + b"x" * 100_000, 431, "headers-too-large"),
+        (b"GET /" + b"x" * 100_000, 431, "headers-too-large"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n", 400, "malformed-request"),
+        (b"SSH-2.0-x\r\n\r\n", 400, "malformed-request"),
+        (b"GET / HTTP/1.1\r\n\r\n", 400, "malformed-request"),
+        (CREATE + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400, "malformed-request"),
+        (CREATE + b"Content-Length: -1\r\n\r\n", 400, "malformed-request"),
+        (
+            b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n\x00\x01garbage\r\n\r\n",
+            400,
+            "malformed-request",
+        ),
+    ],
+    ids=lambda value: repr(value[:30]) if isinstance(value, bytes) else None,
+)
+def test_what_is_too_large_or_no_http_is_told_so(
+    small_service: Service, data: bytes, status: int, code: str
+) -> None:
+    with connect(small_service) as connection:
+        connection.sendall(data)
+        first = b""
+        while code.encode() not in first and (more := connection.recv(65536)):
+            first += more
+    problem = problem_in(first)
+    assert (problem["status"], problem["code"]) == (status, code)
+
+
+@pytest.fixture(scope="module")
+def small_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = Service(
+        tmp_path_factory.mktemp("limits"), {"DOCKER_HOST": "unix:///nonexistent.sock"}
+    )
+    service.start()
+    yield service
+    service.stop()
+    service.client.close()
+    assert "Traceback" not in service.log()
+
+
+def test_a_body_of_the_most_is_taken(small_service: Service) -> None:
+    body = b'{"image": "' + b"x" * (65536 - 13) + b'"}'
+    assert len(body) == 65536
+    headers = {"Content-Type": "application/json"}
+    answer = small_service.client.post("/containers/create", content=body, headers=headers)
+    assert answer.status_code in (422, 503)
+
+
+def test_a_thousand_idle_connections_stop_nobody(start: Start) -> None:
+    service = start()
+    with ExitStack() as stack:
+        for number in range(1000):
+            connection = stack.enter_context(connect(service))
+            if number % 2:
+                connection.sendall(b"GET / HTTP/1.1\r\nX-A: ")
+        for _ in range(20):
+            with connect(service) as fresh:
+                fresh.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                assert read_to_the_end(fresh).startswith(b"HTTP/1.1 200")
+
+
+def test_the_connection_that_was_idle_longest_gives_way(start: Start) -> None:
+    service = start(MAX_CONNECTIONS="4", MAX_CONNECTIONS_PER_PEER="3")
+    service.client.close()
+    with ExitStack() as stack:
+        idle = [stack.enter_context(connect(service)) for _ in range(4)]
+        assert read_to_the_end(idle[0]) == b""
+        for each in idle[1:]:
+            each.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert each.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+STREAM = b"GET /containers/stats/stream HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.engine
+def test_streams_requests_and_connections_at_work_are_counted(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(
+        MAX_STREAMS="2", MAX_REQUESTS="3", MAX_CONNECTIONS="4", MAX_CONNECTIONS_PER_PEER="4"
+    )
+    wait_until(lambda: service.client.get("/containers").status_code == 200)
+    service.client.close()
+
+    def asked(data: bytes) -> dict[str, Any]:
+        with connect(service) as connection:
+            connection.sendall(data.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n"))
+            return problem_in(read_to_the_end(connection))
+
+    with ExitStack() as stack:
+        for _ in range(2):
+            stream = stack.enter_context(connect(service))
+            stream.sendall(STREAM)
+            assert stream.recv(65536).startswith(b"HTTP/1.1 200")
+        problem = asked(STREAM)
+        assert (problem["status"], problem["code"]) == (429, "too-many-streams")
+
+    def begun() -> bool:
+        with connect(service) as again:
+            again.sendall(STREAM)
+            return again.recv(65536).startswith(b"HTTP/1.1 200")
+
+    wait_until(begun, what="those that were closed count no more")
+
+
+@pytest.mark.engine
+def test_requests_in_flight_and_busy_connections_are_refused_aloud(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(MAX_REQUESTS="2", MAX_CONNECTIONS="3", MAX_CONNECTIONS_PER_PEER="3")
+    wait_until(lambda: service.client.get("/containers").status_code == 200)
+    with ExitStack() as stack:
+        for _ in range(2):
+            stream = stack.enter_context(connect(service))
+            stream.sendall(STREAM)
+            assert stream.recv(65536).startswith(b"HTTP/1.1 200")
+        answer = service.client.get("/containers")
+        assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+        assert int(answer.headers["retry-after"]) > 0
+        assert service.client.get("/health/live").status_code == 200
+
+
+@pytest.mark.engine
+def test_where_all_connections_are_at_work_a_new_one_is_refused(
+    start_service: Callable[..., Service],
+) -> None:
+    service = start_service(MAX_CONNECTIONS="2", MAX_CONNECTIONS_PER_PEER="2")
+    wait_until(lambda: service.client.get("/containers").status_code == 200)
+    with ExitStack() as stack:
+        for _ in range(2):
+            stream = stack.enter_context(connect(service))
+            stream.sendall(STREAM)
+            assert stream.recv(65536).startswith(b"HTTP/1.1 200")
+        problem = sent(service, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (problem["status"], problem["code"]) == (503, "too-many-connections")
