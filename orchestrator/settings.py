@@ -74,9 +74,10 @@ def _size(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     found = re.fullmatch(r"([0-9]{1,9})\s*([bkm]?)", value.strip().lower())
-    if not found:
-        raise ValueError('a size is wanted, like "64k" or "1m", or bytes')
-    return int(found[1]) * _UNITS[found[2]]
+    size = int(found[1]) * _UNITS[found[2]] if found else 0
+    if size < 1024:
+        raise ValueError('a size is wanted, like "64k" or "1m", or bytes, 1k at least')
+    return size
 
 
 class Settings(BaseSettings):
