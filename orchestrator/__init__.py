@@ -6,6 +6,7 @@
     models       the types that travel, from the engine's answer to ours
     labels       what this service writes on containers: its only database
     create_request  what may be asked of a create, field by field
+    confinement  what a container is held to: limits, capabilities, logs, init; pure
     problems     errors as problem documents
     examples     what answers look like, for the documentation
     refusals     what the engine's error texts mean; pure

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from .confinement import confinement
 from .create_request import CreateRequest
 from .engine import Engine
 from .errors import (
@@ -115,7 +116,7 @@ class Creates:
                     image_labels=image_labels(image),
                     ports=reservation.ports,
                     publish_address=self._settings.publish_address,
-                    memory=request.memory or self._settings.default_memory,
+                    confinement=confinement(request, image, self._settings),
                     create_id=create_id,
                     key=key,
                 )

@@ -147,7 +147,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "labels": {"orchestration-api.managed": "true", "orchestration-api.ports": "8001"},
         "managed": True,
         "url": "http://localhost:8001",
-        "limits": {"memory": 268435456, "cpus": None, "pids": None},
+        "limits": {"memory": 268435456, "cpus": 1.0, "pids": 512},
         "port_changed": False,
         "previous_ports": None,
         "previous_id": None,
