@@ -16,6 +16,7 @@ from .errors import (
     OrchestratorError,
     PortRefused,
     PortsExhausted,
+    VolumeNotManaged,
 )
 from .images import Images
 from .inventory import Inventory
@@ -24,7 +25,7 @@ from .leftovers import Leftovers
 from .models import Container
 from .mutations import Mutations
 from .networks import Networks
-from .payloads import create_body, exposed_ports, image_labels, is_husk
+from .payloads import create_body, exposed_ports, image_labels, is_husk, is_own_volume
 from .port_record import port_in_use
 from .ports import PortAllocator, Reservation
 from .refused_ports import RefusedPorts
@@ -79,10 +80,24 @@ class Creates:
         if key is not None:
             await self._leftovers.settled(self._settings.engine_timeout)
             await self._discard_husk_of(key)
+        await self._check_volumes(request)
         reference = request.image or self._settings.default_image
         image = await self._images.get(reference, request.pull)
         async with self._mutations.turn("create"):
             return await self._on_free_ports(request, key, reference, image)
+
+    async def _check_volumes(self, request: CreateRequest) -> None:
+        """Raises VolumeNotManaged for one of somebody else's, whose content is not ours to give."""
+        if self._settings.allow_unmanaged:
+            return
+        for name in sorted({volume.partition(":")[0] for volume in request.volumes}):
+            volume = await self._engine.inspect_volume(name)
+            if volume is not None and not is_own_volume(volume):
+                raise VolumeNotManaged(
+                    f'Volume "{name}" was not made by this service, or is more than a plain local'
+                    " volume. Use another name, or set ALLOW_UNMANAGED=true.",
+                    name=name,
+                )
 
     async def _discard_husk_of(self, key: str) -> None:
         husk = self._inventory.labelled(LABEL_KEY, key)

@@ -154,6 +154,11 @@ class NotManaged(ForbiddenError):
     title = "The container is not managed by this service"
 
 
+class VolumeNotManaged(ForbiddenError):
+    code = "volume-not-managed"
+    title = "The volume is not managed by this service"
+
+
 # Unavailable, too late
 
 

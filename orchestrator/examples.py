@@ -263,6 +263,8 @@ DETAILS: dict[str, str] = {
     " moment.",
     "not-managed": 'Container "db" was not created by this service, which leaves it alone. Use'
     " docker, or set ALLOW_UNMANAGED=true.",
+    "volume-not-managed": 'Volume "db-data" was not made by this service, or is more than a plain'
+    " local volume. Use another name, or set ALLOW_UNMANAGED=true.",
     "ports-exhausted": "All ports of 8001-8999 are taken: 0 left, 1 wanted. Remove or stop a"
     " container, or widen PORT_RANGE.",
     "too-busy": "256 changes are under way or waiting, and no more are taken. Try again in a few"

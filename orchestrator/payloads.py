@@ -168,6 +168,18 @@ def create_body(
     return body
 
 
+def is_own_volume(volume: Mapping[str, Any]) -> bool:
+    """Whether a volume (`GET /volumes/{name}`) was made by this service, and is nothing but a
+    directory of the engine's: the options of a local one can name any path or share.
+    """
+    labels = volume.get("Labels") or {}
+    return (
+        labels.get(LABEL_MANAGED) == "true"
+        and volume.get("Driver") == "local"
+        and not volume.get("Options")
+    )
+
+
 def port_list(ports: Mapping[str, int]) -> str:
     """What LABEL_PORTS says of the ports that a container was given."""
     return ",".join(str(port) for port in ports.values())
