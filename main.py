@@ -196,6 +196,7 @@ CREATE = (
     errors.PortInUse,
     errors.PortsExhausted,
     errors.NetworkFull,
+    errors.ImageNotAllowed,
     errors.VolumeNotManaged,
     errors.ImagePullFailed,
     errors.ContainerBusy,

@@ -13,11 +13,13 @@ from .engine import Engine
 from .errors import (
     ContainerNotFound,
     EngineUnavailable,
+    ImageNotAllowed,
     OrchestratorError,
     PortRefused,
     PortsExhausted,
     VolumeNotManaged,
 )
+from .image_policy import found_by_id
 from .images import Images
 from .inventory import Inventory
 from .labels import LABEL_CREATE, LABEL_KEY
@@ -42,6 +44,14 @@ YOUNG_SECONDS = 5.0
 def name_of(key: str) -> str:
     """The name of a container that was created with an idempotency key and without a name."""
     return f"keyed-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+def _not_allowed(reference: str) -> ImageNotAllowed:
+    return ImageNotAllowed(
+        f'Image "{reference}" is not one that this service may clone. Ask for another one, or have'
+        " the operator add it to ALLOWED_IMAGES.",
+        image=reference,
+    )
 
 
 class Creates:
@@ -80,11 +90,31 @@ class Creates:
         if key is not None:
             await self._leftovers.settled(self._settings.engine_timeout)
             await self._discard_husk_of(key)
-        await self._check_volumes(request)
         reference = request.image or self._settings.default_image
+        self._check_reference(reference)
+        await self._check_volumes(request)
         image = await self._images.get(reference, request.pull)
+        self._check_found(reference, image)
         async with self._mutations.turn("create"):
             return await self._on_free_ports(request, key, reference, image)
+
+    def _check_reference(self, reference: str) -> None:
+        """Raises ImageNotAllowed before anything is pulled."""
+        if reference != self._settings.default_image and not self._settings.allowed_images.allows(
+            reference
+        ):
+            raise _not_allowed(reference)
+
+    def _check_found(self, reference: str, image: dict[str, Any]) -> None:
+        """Raises ImageNotAllowed for an image that was found by its id: where only some images
+        are allowed, an id would lead to any, under a name that a pattern may match.
+        """
+        if (
+            self._settings.allowed_images.patterns
+            and reference != self._settings.default_image
+            and found_by_id(reference, image)
+        ):
+            raise _not_allowed(reference)
 
     async def _check_volumes(self, request: CreateRequest) -> None:
         """Raises VolumeNotManaged for one of somebody else's, whose content is not ours to give."""

@@ -154,6 +154,11 @@ class NotManaged(ForbiddenError):
     title = "The container is not managed by this service"
 
 
+class ImageNotAllowed(ForbiddenError):
+    code = "image-not-allowed"
+    title = "The image may not be cloned"
+
+
 class VolumeNotManaged(ForbiddenError):
     code = "volume-not-managed"
     title = "The volume is not managed by this service"

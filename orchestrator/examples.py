@@ -263,6 +263,8 @@ DETAILS: dict[str, str] = {
     " moment.",
     "not-managed": 'Container "db" was not created by this service, which leaves it alone. Use'
     " docker, or set ALLOW_UNMANAGED=true.",
+    "image-not-allowed": 'Image "nginx:1.27" is not one that this service may clone. Ask for'
+    " another one, or have the operator add it to ALLOWED_IMAGES.",
     "volume-not-managed": 'Volume "db-data" was not made by this service, or is more than a plain'
     " local volume. Use another name, or set ALLOW_UNMANAGED=true.",
     "ports-exhausted": "All ports of 8001-8999 are taken: 0 left, 1 wanted. Remove or stop a"

@@ -7,11 +7,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from .image_policy import ImagePolicy
 from .quantities import PortRange, parse_memory
 
 
 def _port_range(value: Any) -> Any:
     return PortRange.parse(value) if isinstance(value, str) else value
+
+
+def _image_policy(value: Any) -> Any:
+    return ImagePolicy.parse(value) if isinstance(value, str) else value
 
 
 class Settings(BaseSettings):
@@ -29,6 +34,7 @@ class Settings(BaseSettings):
     port_range: Annotated[PortRange, NoDecode, BeforeValidator(_port_range)] = PortRange(8001, 8999)
     publish_address: str = "0.0.0.0"
     default_image: str = Field("base-api-server:latest", min_length=1)
+    allowed_images: Annotated[ImagePolicy, NoDecode, BeforeValidator(_image_policy)] = ImagePolicy()
     default_memory: Annotated[int, BeforeValidator(parse_memory)] = 512 * 1024 * 1024
     default_cpus: float = Field(1.0, ge=0, le=4096, allow_inf_nan=False)  # 0: no limit
     default_pids: int = Field(512, ge=0, le=4194304)  # 0: no limit

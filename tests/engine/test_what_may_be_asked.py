@@ -158,3 +158,43 @@ def test_the_operator_may_allow_volumes_of_others(
     service = start_service(ALLOW_UNMANAGED="true")
     assert service.created(volumes=[f"{name}:/data"], start=False)["state"] == "created"
     service.stop()
+
+
+# Images
+
+
+def test_only_allowed_images_are_cloned(
+    start_service: Callable[..., Service],
+    build_image: Callable[..., str],
+    docker_client: docker.DockerClient,
+) -> None:
+    allowed, other = build_image("LABEL allowed=yes"), build_image("LABEL allowed=no")
+    service = start_service(ALLOWED_IMAGES=f"{allowed.partition(':')[0]},team/*")
+    assert service.created(image=allowed, start=False)["image"] == allowed
+    assert service.created(start=False)["image"] == IMAGE
+    with nothing_changes(service, docker_client):
+        for image in (other, "registry.invalid/app:1"):
+            assert_problem(service.create(image=image), 403, "image-not-allowed", image=image)
+
+
+def test_an_id_is_no_way_around(
+    start_service: Callable[..., Service],
+    build_image: Callable[..., str],
+    docker_client: docker.DockerClient,
+) -> None:
+    """Each pattern matches the id as if it were a name."""
+    name = build_image("LABEL allowed=no")
+    digits = str(docker_client.images.get(name).id).removeprefix("sha256:")
+    service = start_service(ALLOWED_IMAGES="**")
+    assert service.created(image=name, start=False)["image"] == name
+    with nothing_changes(service, docker_client):
+        for image in (
+            digits[:12],
+            digits,
+            f"sha256:{digits}",
+            f"{name.partition(':')[0]}:{digits}",
+        ):
+            answer = service.create(image=image, pull="never")
+            assert answer.status_code in (403, 404, 422), answer.text
+            if image == digits[:12]:
+                assert_problem(answer, 403, "image-not-allowed", image=image)

@@ -37,7 +37,7 @@ CODES = {
     "container-not-found": 404, "image-not-found": 404, "port-not-found": 404,
     "ambiguous-id": 409, "name-in-use": 409, "port-in-use": 409, "port-given-away": 409,
     "container-not-running": 409, "container-paused": 409, "container-busy": 409,
-    "port-refused": 409, "not-managed": 403, "volume-not-managed": 403,
+    "port-refused": 409, "not-managed": 403, "volume-not-managed": 403, "image-not-allowed": 403,
     "too-busy": 503, "shutting-down": 503,
     "ports-exhausted": 503, "engine-unavailable": 503, "engine-failed": 503,
     "network-missing": 409, "network-full": 503,

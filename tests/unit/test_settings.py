@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.image_policy import ImagePolicy
 from orchestrator.quantities import PortRange
 from orchestrator.settings import BadSettings, Settings, load_settings
 
@@ -33,6 +34,7 @@ DEFAULTS: dict[str, Any] = {
     "publish_address": "0.0.0.0",
     "default_image": "base-api-server:latest",
     "default_memory": 512 * 1024 * 1024,
+    "allowed_images": ImagePolicy(),
     "default_cpus": 1.0,
     "default_pids": 512,
     "log_rotation": "10m,3",
@@ -63,6 +65,7 @@ def test_defaults() -> None:
         ("DEFAULT_IMAGE", "nginx:1.27", "nginx:1.27"),
         ("DEFAULT_MEMORY", "1g", 2**30),
         ("DEFAULT_MEMORY", "536870912", 2**29),
+        ("ALLOWED_IMAGES", "nginx, team/*", ImagePolicy(("nginx", "team/*"))),
         ("DEFAULT_CPUS", "0.5", 0.5),
         ("DEFAULT_CPUS", "0", 0.0),
         ("DEFAULT_PIDS", "0", 0),
@@ -111,6 +114,7 @@ def test_an_empty_variable_is_an_unset_one(setenv: SetEnv, field: str) -> None:
         ("PUBLISH_ADDRESS", "10.0.0.0/8"),
         ("DEFAULT_MEMORY", "lots"),
         ("DEFAULT_MEMORY", "1m"),
+        ("ALLOWED_IMAGES", "nginx;redis"),
         ("DEFAULT_CPUS", "0.001"),
         ("DEFAULT_CPUS", "inf"),
         ("DEFAULT_PIDS", "-1"),
