@@ -211,6 +211,8 @@ CREATE = (
     errors.PortInUse,
     errors.PortsExhausted,
     errors.NetworkFull,
+    errors.ImageNotAllowed,
+    errors.VolumeNotManaged,
     errors.ImagePullFailed,
     errors.ContainerBusy,
     *LATER,

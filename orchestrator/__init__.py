@@ -2,10 +2,12 @@
 
     errors       what can go wrong, in the service's words; knows no HTTP
     quantities   "512m", "8001-8999", "45.23 MB"
+    image_policy  which images may be cloned: patterns for references; pure
     settings     the settings, from the environment
     models       the types that travel, from the engine's answer to ours
     labels       what this service writes on containers: its only database
     create_request  what may be asked of a create, field by field
+    confinement  what a container is held to: limits, capabilities, logs, init; pure
     problems     errors as problem documents
     examples     what answers look like, for the documentation
     refusals     what the engine's error texts mean; pure

@@ -177,16 +177,31 @@ class CreateRequest(BaseModel):
         ge=0.01,
         le=4096,
         allow_inf_nan=False,
-        description="CPUs, 0.5 is half of one.",
+        description="CPUs, 0.5 is half of one. Default: the setting DEFAULT_CPUS.",
     )
     pids: int | None = Field(
-        None, strict=True, ge=1, le=4194304, description="Most processes and threads."
+        None,
+        strict=True,
+        ge=1,
+        le=4194304,
+        description="Most processes and threads. Default: the setting DEFAULT_PIDS.",
     )
     restart_policy: Annotated[str, AfterValidator(_restart_policy)] = Field(
         "no", description='"no", "always", "unless-stopped", "on-failure" or "on-failure:3".'
     )
     volumes: list[Annotated[Text, AfterValidator(_volume)]] = Field(
         [], max_length=64, description='Named volumes: "data:/var/lib/data", with ":ro" read-only.'
+    )
+    profile: Literal["default", "restricted"] = Field(
+        "default",
+        description="`restricted` takes all capabilities away, makes the root file system read-only"
+        " with a small /tmp in memory, and runs as nobody an image that would run as root.",
+    )
+    init: bool = Field(
+        True,
+        strict=True,
+        description="Whether a small init process is process 1, which hands signals on and reaps"
+        " children. False for images that bring their own, like those with systemd or s6.",
     )
     pull: Literal["missing", "always", "never"] = Field(
         "missing", description="When to pull the image from its registry."

@@ -7,15 +7,19 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from .confinement import confinement
 from .create_request import CreateRequest
 from .engine import Engine
 from .errors import (
     ContainerNotFound,
     EngineUnavailable,
+    ImageNotAllowed,
     OrchestratorError,
     PortRefused,
     PortsExhausted,
+    VolumeNotManaged,
 )
+from .image_policy import found_by_id
 from .images import Images
 from .inventory import Inventory
 from .labels import LABEL_CREATE, LABEL_KEY
@@ -23,7 +27,7 @@ from .leftovers import Leftovers
 from .models import Container
 from .mutations import Mutations
 from .networks import Networks
-from .payloads import create_body, exposed_ports, image_labels, is_husk
+from .payloads import create_body, exposed_ports, image_labels, is_husk, is_own_volume
 from .port_record import port_in_use
 from .ports import PortAllocator, Reservation
 from .refused_ports import RefusedPorts
@@ -40,6 +44,14 @@ YOUNG_SECONDS = 5.0
 def name_of(key: str) -> str:
     """The name of a container that was created with an idempotency key and without a name."""
     return f"keyed-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+def _not_allowed(reference: str) -> ImageNotAllowed:
+    return ImageNotAllowed(
+        f'Image "{reference}" is not one that this service may clone. Ask for another one, or have'
+        " the operator add it to ALLOWED_IMAGES.",
+        image=reference,
+    )
 
 
 class Creates:
@@ -79,9 +91,43 @@ class Creates:
             await self._leftovers.settled(self._settings.engine_timeout)
             await self._discard_husk_of(key)
         reference = request.image or self._settings.default_image
+        self._check_reference(reference)
+        await self._check_volumes(request)
         image = await self._images.get(reference, request.pull)
+        self._check_found(reference, image)
         async with self._mutations.turn("create"):
             return await self._on_free_ports(request, key, reference, image)
+
+    def _check_reference(self, reference: str) -> None:
+        """Raises ImageNotAllowed before anything is pulled."""
+        if reference != self._settings.default_image and not self._settings.allowed_images.allows(
+            reference
+        ):
+            raise _not_allowed(reference)
+
+    def _check_found(self, reference: str, image: dict[str, Any]) -> None:
+        """Raises ImageNotAllowed for an image that was found by its id: where only some images
+        are allowed, an id would lead to any, under a name that a pattern may match.
+        """
+        if (
+            self._settings.allowed_images.patterns
+            and reference != self._settings.default_image
+            and found_by_id(reference, image)
+        ):
+            raise _not_allowed(reference)
+
+    async def _check_volumes(self, request: CreateRequest) -> None:
+        """Raises VolumeNotManaged for one of somebody else's, whose content is not ours to give."""
+        if self._settings.allow_unmanaged:
+            return
+        for name in sorted({volume.partition(":")[0] for volume in request.volumes}):
+            volume = await self._engine.inspect_volume(name)
+            if volume is not None and not is_own_volume(volume):
+                raise VolumeNotManaged(
+                    f'Volume "{name}" was not made by this service, or is more than a plain local'
+                    " volume. Use another name, or set ALLOW_UNMANAGED=true.",
+                    name=name,
+                )
 
     async def _discard_husk_of(self, key: str) -> None:
         husk = self._inventory.labelled(LABEL_KEY, key)
@@ -115,7 +161,7 @@ class Creates:
                     image_labels=image_labels(image),
                     ports=reservation.ports,
                     publish_address=self._settings.publish_address,
-                    memory=request.memory or self._settings.default_memory,
+                    confinement=confinement(request, image, self._settings),
                     create_id=create_id,
                     key=key,
                 )

@@ -282,6 +282,18 @@ class Engine:
             lambda: client.remove_container(container_id, v=volumes, force=force),
         )
 
+    async def inspect_volume(self, name: str) -> dict[str, Any] | None:
+        """The volume as the engine has it; None when there is none of this name."""
+        client = self._connected()
+
+        def inspect() -> dict[str, Any] | None:
+            with suppress(docker.errors.NotFound):
+                found: dict[str, Any] = client.inspect_volume(name)
+                return found
+            return None
+
+        return await self._call_twice("inspect_volume", "reads", inspect)
+
     async def remove_volume(
         self, name: str, *, label: str | None = None, value: str | None = None
     ) -> None:

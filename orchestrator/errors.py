@@ -181,6 +181,16 @@ class CrossOrigin(ForbiddenError):
     title = "A page of another origin may not do this"
 
 
+class ImageNotAllowed(ForbiddenError):
+    code = "image-not-allowed"
+    title = "The image may not be cloned"
+
+
+class VolumeNotManaged(ForbiddenError):
+    code = "volume-not-managed"
+    title = "The volume is not managed by this service"
+
+
 # Who asks, and with what
 
 

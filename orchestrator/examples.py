@@ -147,7 +147,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "labels": {"orchestration-api.managed": "true", "orchestration-api.ports": "8001"},
         "managed": True,
         "url": "http://localhost:8001",
-        "limits": {"memory": 268435456, "cpus": None, "pids": None},
+        "limits": {"memory": 268435456, "cpus": 1.0, "pids": 512},
         "port_changed": False,
         "previous_ports": None,
         "previous_id": None,
@@ -286,6 +286,10 @@ DETAILS: dict[str, str] = {
     " or raise MAX_REQUESTS.",
     "too-many-connections": "All connections that the service takes are at work. Try again in a few"
     " seconds, or raise MAX_CONNECTIONS.",
+    "image-not-allowed": 'Image "nginx:1.27" is not one that this service may clone. Ask for'
+    " another one, or have the operator add it to ALLOWED_IMAGES.",
+    "volume-not-managed": 'Volume "db-data" was not made by this service, or is more than a plain'
+    " local volume. Use another name, or set ALLOW_UNMANAGED=true.",
     "ports-exhausted": "All ports of 8001-8999 are taken: 0 left, 1 wanted. Remove or stop a"
     " container, or widen PORT_RANGE.",
     "too-busy": "256 changes are under way or waiting, and no more are taken. Try again in a few"

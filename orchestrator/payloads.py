@@ -128,13 +128,14 @@ def create_body(
     image_labels: Mapping[str, str],
     ports: Mapping[str, int],
     publish_address: str,
-    memory: int,
+    confinement: Mapping[str, Any],
     create_id: str,
     key: str | None = None,
 ) -> dict[str, Any]:
-    """The body of `POST /containers/create` for a request, the ports that it was given, and its
-    idempotency key. `create_id` is written on the container, and on the volumes that the engine
-    makes for it: that is how they are found when the engine's answer is lost.
+    """The body of `POST /containers/create` for a request, the ports that it was given, what it is
+    held to (see `confinement`), and its idempotency key. `create_id` is written on the container,
+    and on the volumes that the engine makes for it: that is how they are found when the engine's
+    answer is lost.
     """
     # A container inherits its image's labels. Compose 2 labels what it builds, and would take a
     # clone for a container of its own; a label of ours would come from a commit of a clone.
@@ -147,18 +148,17 @@ def create_body(
     labels = foreign | request.labels | ours
     policy, _, retries = request.restart_policy.partition(":")
     body: dict[str, Any] = {
+        **confinement,
         "Image": image,
         "Env": [f"{name}={value}" for name, value in request.env.items()],
         "Labels": labels,
         "ExposedPorts": {container_port: {} for container_port in ports},
         "HostConfig": {
+            **confinement["HostConfig"],
             "PortBindings": {
                 container_port: [{"HostIp": publish_address, "HostPort": str(port)}]
                 for container_port, port in ports.items()
             },
-            "Memory": memory,
-            "NanoCpus": round((request.cpus or 0) * 1_000_000_000),
-            "PidsLimit": request.pids or 0,
             "RestartPolicy": {"Name": policy, "MaximumRetryCount": int(retries or 0)},
             "Mounts": [_mount(volume, create_id) for volume in request.volumes],
         },
@@ -166,6 +166,18 @@ def create_body(
     if request.command is not None:
         body["Cmd"] = request.command
     return body
+
+
+def is_own_volume(volume: Mapping[str, Any]) -> bool:
+    """Whether a volume (`GET /volumes/{name}`) was made by this service, and is nothing but a
+    directory of the engine's: the options of a local one can name any path or share.
+    """
+    labels = volume.get("Labels") or {}
+    return (
+        labels.get(LABEL_MANAGED) == "true"
+        and volume.get("Driver") == "local"
+        and not volume.get("Options")
+    )
 
 
 def port_list(ports: Mapping[str, int]) -> str:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from . import keys
+from .image_policy import ImagePolicy
 from .quantities import PortRange, parse_memory
 
 _HOST_PATTERN = re.compile(r"\*|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|[0-9a-f:]*:[0-9a-f:.]*")
@@ -80,6 +81,10 @@ def _size(value: Any) -> Any:
     return size
 
 
+def _image_policy(value: Any) -> Any:
+    return ImagePolicy.parse(value) if isinstance(value, str) else value
+
+
 class Settings(BaseSettings):
     """Every setting, its environment variable (the name in capitals) and its default.
 
@@ -105,7 +110,11 @@ class Settings(BaseSettings):
     port_range: Annotated[PortRange, NoDecode, BeforeValidator(_port_range)] = PortRange(8001, 8999)
     publish_address: str = "0.0.0.0"
     default_image: str = Field("base-api-server:latest", min_length=1)
+    allowed_images: Annotated[ImagePolicy, NoDecode, BeforeValidator(_image_policy)] = ImagePolicy()
     default_memory: Annotated[int, BeforeValidator(parse_memory)] = 512 * 1024 * 1024
+    default_cpus: float = Field(1.0, ge=0, le=4096, allow_inf_nan=False)  # 0: no limit
+    default_pids: int = Field(512, ge=0, le=4194304)  # 0: no limit
+    log_rotation: str = "10m,3"  # the size of a file and the number of files, or "off"
 
     engine_timeout: float = Field(20.0, ge=1, le=600)  # seconds for one call of the engine
     pull_timeout: float = Field(600.0, ge=1, le=86400)  # seconds for one pull
@@ -152,6 +161,22 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("default_cpus")
+    @classmethod
+    def _cpus(cls, value: float) -> float:
+        if 0 < value < 0.01:
+            raise ValueError("0.01 of a CPU is the least, and 0 is no limit")
+        return value
+
+    @field_validator("log_rotation")
+    @classmethod
+    def _rotation(cls, value: str) -> str:
+        if not re.fullmatch(r"off|[1-9]\d{0,5}[kmg],[1-9]\d{0,2}", value, re.ASCII):
+            raise ValueError(
+                'the size of a log file and the number of files are wanted, like "10m,3", or "off"'
+            )
+        return value
 
     @field_validator("publish_address")
     @classmethod

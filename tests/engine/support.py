@@ -15,7 +15,8 @@ from tests.conftest import Service, wait_until
 
 T = TypeVar("T")
 
-# As process 1 of a container these have no handler for SIGTERM, so the kernel ignores it.
+# Without an init process, `init=False`, these are process 1 of a container, for which the kernel
+# ignores a SIGTERM that has no handler. With one they end when they are asked to.
 SLEEP = ["sleep", "300"]
 BUSY = ["python3", "-c", "while True: pass"]
 # Ends by itself, with exit code 7, when it is asked to.

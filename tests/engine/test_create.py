@@ -56,7 +56,7 @@ def test_a_container_is_cloned_and_answers_on_its_port(service: Service, inspect
     assert container["url"] == f"http://localhost:{port}"
     assert container["managed"] is True
     assert container["health"] == "starting"
-    assert container["limits"] == {"memory": 512 * 1024 * 1024, "cpus": None, "pids": None}
+    assert container["limits"] == {"memory": 512 * 1024 * 1024, "cpus": 1.0, "pids": 512}
     assert container["finished_at"] is None
     assert container["exit_code"] is None
     for field in ("created", "started_at"):

@@ -272,7 +272,7 @@ def test_a_command_that_does_not_exist_leaves_nothing(
     name = unique()
     for command in (["/nope"], ["no-such-program"], ["/etc"], ["/etc/passwd"]):
         with nothing_changes(service, docker_client):
-            answer = service.create(name=name, command=command)
+            answer = service.create(name=name, command=command, init=False)
             problem = assert_problem(answer, 422, "start-refused")
         assert command[0] in problem["detail"]
     # The name is to be had.
@@ -283,14 +283,20 @@ def test_a_failed_create_leaves_no_volume_of_its_own(
     named_volume: str, service: Service, docker_client: docker.DockerClient
 ) -> None:
     volume = [f"{named_volume}:/data"]
-    assert_problem(service.create(volumes=volume, command=["/nope"]), 422, "start-refused")
+    assert_problem(
+        service.create(volumes=volume, command=["/nope"], init=False), 422, "start-refused"
+    )
     with pytest.raises(NotFound):
         docker_client.volumes.get(named_volume)
     # One that was there before stays, in use or not.
     user = service.created(volumes=volume, start=False)
-    assert_problem(service.create(volumes=volume, command=["/nope"]), 422, "start-refused")
+    assert_problem(
+        service.create(volumes=volume, command=["/nope"], init=False), 422, "start-refused"
+    )
     assert service.client.delete(f"/containers/{user['id']}").status_code == 200
-    assert_problem(service.create(volumes=volume, command=["/nope"]), 422, "start-refused")
+    assert_problem(
+        service.create(volumes=volume, command=["/nope"], init=False), 422, "start-refused"
+    )
     assert docker_client.volumes.get(named_volume).name == named_volume
 
 

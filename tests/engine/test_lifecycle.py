@@ -82,7 +82,7 @@ def test_stop_is_graceful(
 
 
 def test_stop_kills_after_its_timeout(service: Service) -> None:
-    container = service.created(command=SLEEP)
+    container = service.created(command=SLEEP, init=False)
     begun = time.monotonic()
     assert change(service, "stop", container, timeout=1)["exit_code"] == 137
     assert 0.9 < time.monotonic() - begun < 9
@@ -302,7 +302,7 @@ def test_changes_of_one_container_take_their_turns(service: Service, inspect: In
 
 
 def test_changes_of_different_containers_do_not_wait_for_each_other(service: Service) -> None:
-    containers = at_once([lambda: service.created(command=SLEEP)] * 4)
+    containers = at_once([lambda: service.created(command=SLEEP, init=False)] * 4)
     begun = time.monotonic()
     stopped = at_once(
         [lambda one=one: change(service, "stop", one, timeout=3) for one in containers]  # type: ignore[misc]
@@ -312,7 +312,7 @@ def test_changes_of_different_containers_do_not_wait_for_each_other(service: Ser
 
 
 def test_slow_stops_do_not_hold_up_the_others(service: Service) -> None:
-    slow = at_once([lambda: service.created(command=SLEEP)] * 6)
+    slow = at_once([lambda: service.created(command=SLEEP, init=False)] * 6)
 
     def stop_slowly(one: dict[str, Any]) -> float:
         change(service, "stop", one, timeout=4)
@@ -329,7 +329,7 @@ def test_slow_stops_do_not_hold_up_the_others(service: Service) -> None:
 
 
 def test_a_change_is_finished_when_its_caller_has_gone(service: Service) -> None:
-    container = service.created(command=SLEEP)
+    container = service.created(command=SLEEP, init=False)
     with pytest.raises(httpx.ReadTimeout):
         service.client.post(f"/containers/{container['id']}/stop?timeout=1", timeout=0.3)
     wait_until(lambda: service.get(f"/containers/{container['id']}")["state"] == "exited", 10)

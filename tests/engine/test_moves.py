@@ -292,7 +292,7 @@ def test_what_cannot_start_elsewhere_stays_as_it_was(
     service: Service, docker_client: docker.DockerClient, taken: Callable[..., None]
 ) -> None:
     name = unique()
-    before = service.created(command=["/none/such"], start=False, name=name)
+    before = service.created(command=["/none/such"], init=False, start=False, name=name)
     service.created(command=SLEEP, port=int(before["labels"]["orchestration-api.ports"]))
     with nothing_changes(service, docker_client):
         answer = service.client.post(f"/containers/{name}/start")

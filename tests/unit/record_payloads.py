@@ -25,8 +25,10 @@ import docker
 import docker.utils
 from docker.errors import APIError, NotFound
 
+from orchestrator.confinement import confinement
 from orchestrator.create_request import CreateRequest
 from orchestrator.payloads import create_body
+from orchestrator.settings import Settings
 
 PAYLOADS = Path(__file__).parent / "payloads"
 IMAGE = "base-api-server:latest"
@@ -78,13 +80,12 @@ class Recorder:
     def clone(self, name: str, ports: dict[str, int], *, start: bool = True, **fields: Any) -> str:
         """A container as this service creates it."""
         request = CreateRequest(start=fields.pop("starts", True), **fields)
-        memory = request.memory or 512 * MIB
         body = create_body(
             request,
             image=IMAGE,
             ports=ports,
             publish_address="0.0.0.0",
-            memory=memory,
+            confinement=confinement(request, {}, Settings()),
             image_labels={},
             create_id="0",
         )

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from orchestrator.confinement import confinement
 from orchestrator.create_request import CreateRequest
 from orchestrator.payloads import create_body
 from orchestrator.problems import explain_validation
+from orchestrator.settings import Settings
 
 
 def accepted(**body: Any) -> CreateRequest:
@@ -34,7 +36,7 @@ def engine_body(request: CreateRequest) -> dict[str, Any]:
         image=request.image or "image",
         ports={"5000/tcp": 8001},
         publish_address="0.0.0.0",
-        memory=request.memory or 1,
+        confinement=confinement(request, {}, Settings()),
         image_labels={},
         create_id="0",
     )
@@ -366,11 +368,12 @@ plausible: dict[str, st.SearchStrategy[Any]] = {
     "volumes": st.lists(texts, max_size=2),
     "wait": st.floats(),
     "start": st.booleans(),
+    "init": st.booleans(),
 }
 
 
 def test_every_field_is_tried() -> None:
-    assert set(plausible) | {"pull"} == set(CreateRequest.model_fields)
+    assert set(plausible) | {"pull", "profile"} == set(CreateRequest.model_fields)
 
 
 @given(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.confinement import confinement
 from orchestrator.create_request import CreateRequest
 from orchestrator.models import Container, Limits
 from orchestrator.payloads import (
@@ -16,6 +17,7 @@ from orchestrator.payloads import (
     is_husk,
     parse_container,
 )
+from orchestrator.settings import Settings
 
 from .containers import ENGINES, payload
 
@@ -288,7 +290,7 @@ def body(request: CreateRequest, **options: Any) -> dict[str, Any]:
         "image": "app:1",
         "ports": {"5000/tcp": 8001, "53/udp": 8002},
         "publish_address": "0.0.0.0",
-        "memory": 512 * MIB,
+        "confinement": confinement(request, {}, Settings()),
         "image_labels": {},
         "create_id": "0",
         **options,
@@ -315,7 +317,8 @@ def test_a_request_without_wishes() -> None:
     assert host["RestartPolicy"]["Name"] == "no"
     assert host["Mounts"] == []
     assert set(host) <= {
-        "PortBindings", "Memory", "NanoCpus", "PidsLimit", "RestartPolicy", "Mounts",
+        "PortBindings", "Memory", "MemorySwap", "NanoCpus", "PidsLimit", "RestartPolicy", "Mounts",
+        "SecurityOpt", "CapDrop", "Init", "LogConfig",
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.image_policy import ImagePolicy
 from orchestrator.quantities import PortRange
 from orchestrator.settings import BadSettings, Settings, load_settings
 
@@ -35,6 +36,10 @@ DEFAULTS: dict[str, Any] = {
     "publish_address": "0.0.0.0",
     "default_image": "base-api-server:latest",
     "default_memory": 512 * 1024 * 1024,
+    "allowed_images": ImagePolicy(),
+    "default_cpus": 1.0,
+    "default_pids": 512,
+    "log_rotation": "10m,3",
     "allow_unmanaged": False,
     "allow_icc": False,
     "log_format": "text",
@@ -86,6 +91,12 @@ def test_defaults() -> None:
         ("DEFAULT_IMAGE", "nginx:1.27", "nginx:1.27"),
         ("DEFAULT_MEMORY", "1g", 2**30),
         ("DEFAULT_MEMORY", "536870912", 2**29),
+        ("ALLOWED_IMAGES", "nginx, team/*", ImagePolicy(("nginx", "team/*"))),
+        ("DEFAULT_CPUS", "0.5", 0.5),
+        ("DEFAULT_CPUS", "0", 0.0),
+        ("DEFAULT_PIDS", "0", 0),
+        ("LOG_ROTATION", "off", "off"),
+        ("LOG_ROTATION", "500k,10", "500k,10"),
         ("ENGINE_TIMEOUT", "5.5", 5.5),
         ("PULL_TIMEOUT", "60", 60.0),
         ("ALLOW_UNMANAGED", "true", True),
@@ -137,6 +148,13 @@ def test_an_empty_variable_is_an_unset_one(setenv: SetEnv, field: str) -> None:
         ("PUBLISH_ADDRESS", "10.0.0.0/8"),
         ("DEFAULT_MEMORY", "lots"),
         ("DEFAULT_MEMORY", "1m"),
+        ("ALLOWED_IMAGES", "nginx;redis"),
+        ("DEFAULT_CPUS", "0.001"),
+        ("DEFAULT_CPUS", "inf"),
+        ("DEFAULT_PIDS", "-1"),
+        ("LOG_ROTATION", "10m"),
+        ("LOG_ROTATION", "0m,3"),
+        ("LOG_ROTATION", "10m,0"),
         ("ENGINE_TIMEOUT", "0"),
         ("ENGINE_TIMEOUT", "soon"),
         ("ENGINE_TIMEOUT", "nan"),

@@ -1,0 +1,102 @@
+"""Which images may be cloned: patterns for references, as the operator writes them. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_PATTERN = re.compile(r"[a-zA-Z0-9._/:@*?-]+")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An image's reference in full, or a pattern for some; `tag` and `digest` may be missing."""
+
+    name: str
+    tag: str | None
+    digest: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> "Reference":
+        """`nginx:1.27` is docker.io/library/nginx and 1.27, as for the engine."""
+        rest, _, digest = text.partition("@")
+        path, colon, tag = rest.rpartition(":")
+        if not colon or "/" in tag:  # the colon of a port
+            path, tag = rest, ""
+        domain, slash, remainder = path.partition("/")
+        if domain.startswith("**"):  # a pattern for any registry
+            return cls(path, tag or None, digest or None)
+        if not slash or not (
+            set(domain) & set(".:") or domain == "localhost" or domain != domain.lower()
+        ):
+            domain, remainder = "docker.io", path
+        if domain == "index.docker.io":
+            domain = "docker.io"
+        if domain == "docker.io" and "/" not in remainder and not remainder.startswith("**"):
+            remainder = f"library/{remainder}"
+        return cls(f"{domain}/{remainder}", tag or None, digest or None)
+
+    @property
+    def full(self) -> "Reference":
+        """The engine takes `latest` where there is neither tag nor digest."""
+        return self if self.tag or self.digest else Reference(self.name, "latest", None)
+
+
+@dataclass(frozen=True)
+class ImagePolicy:
+    """The references that are allowed; without patterns, all are."""
+
+    patterns: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> "ImagePolicy":
+        """From "nginx,registry.example/team/**"; ValueError for what is no pattern."""
+        patterns = tuple(part.strip() for part in text.split(","))
+        if not all(_PATTERN.fullmatch(pattern) for pattern in patterns):
+            raise ValueError(
+                'patterns of image references are wanted, like "nginx,registry.example/team/**"'
+            )
+        return cls(patterns)
+
+    def allows(self, reference: str) -> bool:
+        """Whether a pattern matches. One with a tag allows no reference with a digest unless it
+        has a digest too: the engine goes by the digest, and a tag beside it proves nothing.
+        """
+        wanted = Reference.parse(reference).full
+        return not self.patterns or any(
+            _allows(Reference.parse(pattern), wanted) for pattern in self.patterns
+        )
+
+
+def found_by_id(reference: str, image: Mapping[str, Any]) -> bool:
+    """Whether the engine found an image (`GET /images/{name}/json`) by its id rather than by a
+    name. It takes "0f4c1d", "sha256:0f4c1d…", and the beginning of an id for a tag.
+    """
+    wanted = Reference.parse(reference).full
+    names: Iterable[str] = (*(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ()))
+    if any(Reference.parse(name).full == wanted for name in names):
+        return False
+    digits = str(image["Id"]).removeprefix("sha256:")
+    return digits.startswith(reference.removeprefix("sha256:")) or bool(
+        wanted.tag and not wanted.digest and digits.startswith(wanted.tag)
+    )
+
+
+def _allows(pattern: Reference, wanted: Reference) -> bool:
+    if not _matches(pattern.name, wanted.name):
+        return False
+    if pattern.digest is not None:
+        return wanted.digest is not None and _matches(pattern.digest, wanted.digest)
+    if pattern.tag is not None:
+        return wanted.digest is None and _matches(pattern.tag, wanted.tag or "")
+    return True
+
+
+def _matches(pattern: str, text: str) -> bool:
+    """`*` and `?` stand for what has no slash, `**` for anything."""
+    parts = re.split(r"(\*\*+|\*|\?)", pattern)
+    signs = {"*": "[^/]*", "?": "[^/]"}
+    expression = "".join(
+        ".*" if part.startswith("**") else signs.get(part) or re.escape(part) for part in parts
+    )
+    return re.fullmatch(expression, text) is not None

@@ -1,0 +1,75 @@
+"""What a container is held to, as the engine is told."""
+
+from typing import Any
+
+import pytest
+
+from orchestrator.confinement import confinement, is_root
+from orchestrator.create_request import CreateRequest
+from orchestrator.settings import Settings
+
+MIB = 1024 * 1024
+
+
+def body(
+    image_user: str = "", /, settings: Settings | None = None, **fields: Any
+) -> dict[str, Any]:
+    request = CreateRequest.model_validate(fields)
+    return confinement(request, {"Config": {"User": image_user}}, settings or Settings())
+
+
+def test_a_request_without_wishes_has_every_limit() -> None:
+    made = body()
+    assert "User" not in made
+    assert made["HostConfig"] == {
+        "Memory": 512 * MIB,
+        "MemorySwap": 512 * MIB,
+        "NanoCpus": 1_000_000_000,
+        "PidsLimit": 512,
+        "SecurityOpt": ["no-new-privileges"],
+        "CapDrop": ["NET_RAW", "MKNOD", "AUDIT_WRITE", "SYS_CHROOT", "SETFCAP"],
+        "Init": True,
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
+    }
+
+
+def test_wishes_come_before_settings() -> None:
+    host = body(memory="64m", cpus=0.29, pids=7, init=False)["HostConfig"]
+    assert (host["Memory"], host["MemorySwap"]) == (64 * MIB, 64 * MIB)
+    assert (host["NanoCpus"], host["PidsLimit"], host["Init"]) == (290_000_000, 7, False)
+
+
+def test_limits_and_rotation_can_be_turned_off() -> None:
+    host = body(settings=Settings(default_cpus=0, default_pids=0, log_rotation="off"))["HostConfig"]
+    assert (host["NanoCpus"], host["PidsLimit"]) == (0, 0)
+    assert "LogConfig" not in host
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        ("", "65534:65534"),
+        ("root", "65534:65534"),
+        ("0", "65534:65534"),
+        ("0:1000", "65534:65534"),
+        ("root:app", "65534:65534"),
+        ("000", "65534:65534"),
+        ("app", "app"),
+        ("1000:0", "1000:0"),
+    ],
+)
+def test_the_restricted_profile(user: str, expected: str) -> None:
+    made = body(user, profile="restricted")
+    host = made["HostConfig"]
+    assert made["User"] == expected
+    assert is_root(user) == (expected == "65534:65534")
+    assert host["CapDrop"] == ["ALL"]
+    assert host["ReadonlyRootfs"] is True
+    assert host["Tmpfs"].keys() == {"/tmp"}
+    assert {"noexec", "nosuid", "nodev", "size=64m"} <= set(host["Tmpfs"]["/tmp"].split(","))
+
+
+@pytest.mark.parametrize("path", ["/tmp", "//tmp/", "/./tmp"])
+def test_a_volume_takes_the_place_of_the_tmpfs(path: str) -> None:
+    host = body(profile="restricted", volumes=[f"scratch:{path}"])["HostConfig"]
+    assert "Tmpfs" not in host
