@@ -198,10 +198,10 @@ class CreateRequest(BaseModel):
         " with a small /tmp in memory, and runs as nobody an image that would run as root.",
     )
     init: bool = Field(
-        True,
+        False,
         strict=True,
         description="Whether a small init process is process 1, which hands signals on and reaps"
-        " children. False for images that bring their own, like those with systemd or s6.",
+        " children. A program that is missing is then no `start-refused`: it ends with 127.",
     )
     pull: Literal["missing", "always", "never"] = Field(
         "missing", description="When to pull the image from its registry."

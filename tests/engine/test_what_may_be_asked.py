@@ -69,7 +69,7 @@ def test_what_a_container_gets(service: Service, inspect: Inspect) -> None:
     dropped = {name.removeprefix("CAP_") for name in host["CapDrop"]}
     assert dropped == {"NET_RAW", "MKNOD", "AUDIT_WRITE", "SYS_CHROOT", "SETFCAP"}
     assert (host["NanoCpus"], host["PidsLimit"], host["Memory"]) == (10**9, 512, 512 << 20)
-    assert host["Init"] is True
+    assert not host["Init"]
     assert host["LogConfig"] == {
         "Type": "json-file",
         "Config": {"max-size": "10m", "max-file": "3"},
@@ -94,9 +94,9 @@ def test_what_the_kernel_says_of_a_container(
         assert not bounding >> bit & 1
 
 
-def test_init_can_be_turned_off(service: Service, inspect: Inspect) -> None:
-    container = service.created(command=GRACEFUL, init=False)
-    assert not inspect(container["id"])["HostConfig"]["Init"]
+def test_an_init_process_can_be_asked_for(service: Service, inspect: Inspect) -> None:
+    container = service.created(command=GRACEFUL, init=True)
+    assert inspect(container["id"])["HostConfig"]["Init"] is True
 
 
 def test_the_restricted_profile_runs_the_base_image(

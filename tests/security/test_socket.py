@@ -190,10 +190,10 @@ def use_in_every_way(
     assert after["id"] != before["id"]
     assert after["previous_ports"] == before["ports"]
     networks = engine.inspect(after["id"])["NetworkSettings"]["Networks"]
-    assert set(networks) == {"bridge", "second"}
+    assert set(networks) == {"orchestration-api-1", "second"}
 
     # A full bridge
-    filling.fill("docker0")
+    filling.fill("br-orch-api-1")
     service.created(name="elsewhere")
     networks = engine.inspect(service.get("/containers/elsewhere")["id"])["NetworkSettings"]
     assert list(networks["Networks"]) == ["orchestration-api-2"]

@@ -28,15 +28,15 @@ def test_a_request_without_wishes_has_every_limit() -> None:
         "PidsLimit": 512,
         "SecurityOpt": ["no-new-privileges"],
         "CapDrop": ["NET_RAW", "MKNOD", "AUDIT_WRITE", "SYS_CHROOT", "SETFCAP"],
-        "Init": True,
+        "Init": False,
         "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
     }
 
 
 def test_wishes_come_before_settings() -> None:
-    host = body(memory="64m", cpus=0.29, pids=7, init=False)["HostConfig"]
+    host = body(memory="64m", cpus=0.29, pids=7, init=True)["HostConfig"]
     assert (host["Memory"], host["MemorySwap"]) == (64 * MIB, 64 * MIB)
-    assert (host["NanoCpus"], host["PidsLimit"], host["Init"]) == (290_000_000, 7, False)
+    assert (host["NanoCpus"], host["PidsLimit"], host["Init"]) == (290_000_000, 7, True)
 
 
 def test_limits_and_rotation_can_be_turned_off() -> None:
