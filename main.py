@@ -213,6 +213,8 @@ CREATE = (
     errors.NetworkFull,
     errors.ImageNotAllowed,
     errors.VolumeNotManaged,
+    errors.OverLimit,
+    errors.QuotaExceeded,
     errors.ImagePullFailed,
     errors.ContainerBusy,
     *LATER,

@@ -42,6 +42,7 @@
     refused_ports  ports that the engine refused, and who has them
     mutations    changes under way: so many at once, one at a time for a container
     leftovers    what failures and crashes left, found out and taken away
+    quotas       what one container, all of them and those of a key may have at most
     creates      a clone, on one port after the other until the engine agrees
     moves        a container made once more, on another port
     networks     on which network of ours a container goes, apart from all others

@@ -13,12 +13,14 @@ Scope = Literal["read", "write"]
 @dataclass(frozen=True)
 class Caller:
     """`name` is that of the key, None where keys are not asked for; `peer` an address without its
-    port, "-" where there is none, as on a Unix socket.
+    port, "-" where there is none, as on a Unix socket. `containers` is how many the key may have,
+    where the file of keys says so; 0 is any number.
     """
 
     name: str | None
     scope: Scope
     peer: str
+    containers: int | None = None
 
     @property
     def identity(self) -> str:

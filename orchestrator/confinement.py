@@ -9,14 +9,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from .create_request import CreateRequest
+from .models import Limits
 from .settings import Settings
 
+NANO = 1_000_000_000
 # Of the fourteen capabilities that Docker gives, those that servers do without: forged packets,
 # device nodes, the kernel's audit log, chroot, and capabilities on files.
 CAPABILITIES_DROPPED = ("NET_RAW", "MKNOD", "AUDIT_WRITE", "SYS_CHROOT", "SETFCAP")
 # Nobody's user and group, by number: an image need not know them by name.
 NOBODY = "65534:65534"
 TMPFS = "rw,noexec,nosuid,nodev,mode=1777,size=64m"
+
+
+def limits_of(request: CreateRequest, settings: Settings) -> Limits:
+    """What the container of a request may use at most: what it asks for, else the defaults."""
+    return Limits(
+        memory=request.memory or settings.default_memory,
+        cpus=request.cpus or settings.default_cpus or None,
+        pids=request.pids or settings.default_pids or None,
+    )
 
 
 def confinement(
@@ -26,12 +37,12 @@ def confinement(
 
     `image` is the answer to `GET /images/{name}/json`.
     """
-    memory = request.memory or settings.default_memory
+    limits = limits_of(request, settings)
     host: dict[str, Any] = {
-        "Memory": memory,
-        "MemorySwap": memory,  # of both together: none of it is swap
-        "NanoCpus": round((request.cpus or settings.default_cpus) * 1_000_000_000),
-        "PidsLimit": request.pids or settings.default_pids,
+        "Memory": limits.memory,
+        "MemorySwap": limits.memory,  # of both together: none of it is swap
+        "NanoCpus": round((limits.cpus or 0) * NANO),
+        "PidsLimit": limits.pids or 0,
         "SecurityOpt": ["no-new-privileges"],
         "CapDrop": list(CAPABILITIES_DROPPED),
         "Init": request.init,

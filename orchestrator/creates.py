@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from .confinement import confinement
+from . import callers
+from .confinement import confinement, limits_of
 from .create_request import CreateRequest
 from .engine import Engine
 from .errors import (
@@ -30,6 +31,7 @@ from .networks import Networks
 from .payloads import create_body, exposed_ports, image_labels, is_husk, is_own_volume
 from .port_record import port_in_use
 from .ports import PortAllocator, Reservation
+from .quotas import Admission, Quotas
 from .refused_ports import RefusedPorts
 from .settings import Settings
 
@@ -79,6 +81,7 @@ class Creates:
         self._leftovers = leftovers
         self._settings = settings
         self._images = Images(engine, settings.default_image)
+        self._quotas = Quotas(inventory, settings)
 
     async def create(self, request: CreateRequest, key: str | None) -> Container:
         """The container, running unless `start` is false; or an error, and nothing is left of it.
@@ -92,11 +95,13 @@ class Creates:
             await self._discard_husk_of(key)
         reference = request.image or self._settings.default_image
         self._check_reference(reference)
-        await self._check_volumes(request)
-        image = await self._images.get(reference, request.pull)
-        self._check_found(reference, image)
-        async with self._mutations.turn("create"):
-            return await self._on_free_ports(request, key, reference, image)
+        wanted = limits_of(request, self._settings)
+        with self._quotas.admit(wanted, callers.current.get()) as admission:
+            await self._check_volumes(request)
+            image = await self._images.get(reference, request.pull)
+            self._check_found(reference, image)
+            async with self._mutations.turn("create"):
+                return await self._on_free_ports(request, key, reference, image, admission)
 
     def _check_reference(self, reference: str) -> None:
         """Raises ImageNotAllowed before anything is pulled."""
@@ -143,7 +148,12 @@ class Creates:
                 await self._leftovers.discard(now)
 
     async def _on_free_ports(
-        self, request: CreateRequest, key: str | None, reference: str, image: dict[str, Any]
+        self,
+        request: CreateRequest,
+        key: str | None,
+        reference: str,
+        image: dict[str, Any],
+        admission: Admission,
     ) -> Container:
         container_ports = (
             request.container_ports or exposed_ports(image) or [FALLBACK_CONTAINER_PORT]
@@ -154,7 +164,7 @@ class Creates:
             with self._ports.reserve(
                 container_ports, name=name, pinned=request.port
             ) as reservation:
-                create_id = uuid.uuid4().hex
+                create_id = admission.create_id = uuid.uuid4().hex
                 body = create_body(
                     request,
                     image=reference,
@@ -164,6 +174,7 @@ class Creates:
                     confinement=confinement(request, image, self._settings),
                     create_id=create_id,
                     key=key,
+                    created_by=admission.owner,
                 )
                 try:
                     return await self._try(request, name, body, create_id, reservation)

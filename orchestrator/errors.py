@@ -191,6 +191,18 @@ class VolumeNotManaged(ForbiddenError):
     title = "The volume is not managed by this service"
 
 
+class OverLimit(ForbiddenError):
+    code = "over-limit"
+    title = "No container may have that much"
+
+
+class QuotaExceeded(ForbiddenError):
+    """Removing a container makes room for another; waiting alone does not."""
+
+    code = "quota-exceeded"
+    title = "The quota is used up"
+
+
 # Who asks, and with what
 
 

@@ -290,6 +290,10 @@ DETAILS: dict[str, str] = {
     " another one, or have the operator add it to ALLOWED_IMAGES.",
     "volume-not-managed": 'Volume "db-data" was not made by this service, or is more than a plain'
     " local volume. Use another name, or set ALLOW_UNMANAGED=true.",
+    "over-limit": "A container may have 1024.00 MB of memory at most, and this one is to have"
+    " 2048.00 MB of memory. Ask for less, or have the operator raise MAX_MEMORY.",
+    "quota-exceeded": 'The key "ci" may have 20 containers, and has 20. Remove one, or have the'
+    " operator raise CONTAINERS_PER_KEY, or the key's own number in API_KEY_FILE.",
     "ports-exhausted": "All ports of 8001-8999 are taken: 0 left, 1 wanted. Remove or stop a"
     " container, or widen PORT_RANGE.",
     "too-busy": "256 changes are under way or waiting, and no more are taken. Try again in a few"

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from .create_request import CreateRequest
 from .creates import name_of
 from .engine import Engine
-from .errors import ContainerBusy, ContainerNotFound, IdempotencyKeyReused, NameInUse
+from .errors import ContainerBusy, ContainerNotFound, IdempotencyKeyReused, NameInUse, QuotaExceeded
 from .inventory import Inventory
 from .labels import LABEL_KEY, LABEL_REQUEST
 from .models import Container
@@ -75,18 +75,23 @@ class IdempotentCreates:
             try:
                 return await self._create(request, key), True
             except NameInUse:
-                existing = await self._made_elsewhere(request.name or name_of(key))
+                existing = await self._made_elsewhere(request.name or name_of(key), APPEARS_SECONDS)
                 if existing is not None and existing.labels.get(LABEL_KEY) != key:
+                    raise
+            except QuotaExceeded:
+                # What uses the quota up may be this key's container, made by another service.
+                existing = await self._made_elsewhere(request.name or name_of(key), 0)
+                if existing is None or existing.labels.get(LABEL_KEY) != key:
                     raise
             if existing is not None:
                 return await self._started_elsewhere(existing, request), False
         raise _being_made()
 
-    async def _made_elsewhere(self, name: str) -> Container | None:
-        """The container that has the name; None if there is none after a while. The engine reserves
-        a name before it shows the container.
+    async def _made_elsewhere(self, name: str, seconds: float) -> Container | None:
+        """The container that has the name; None if there is none after `seconds`. The engine
+        reserves a name before it shows the container.
         """
-        give_up = time.monotonic() + APPEARS_SECONDS
+        give_up = time.monotonic() + seconds
         while True:
             try:
                 found = await self._engine.inspect(name)

@@ -25,6 +25,7 @@ FILE_KEY_NAME = "file"
 
 _KEY = re.compile(rf"[!-~]{{{SHORTEST},512}}")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_CONTAINERS = re.compile(r"containers=([0-9]{1,6})")
 _LONGEST_FILE = 1024 * 1024  # bytes
 _LOOK_SECONDS = 1.0
 
@@ -35,9 +36,12 @@ class BadKeys(ValueError):
 
 @dataclass(frozen=True)
 class Key:
+    """`containers` is how many it may have in place of CONTAINERS_PER_KEY; 0 is any number."""
+
     name: str
     scope: Scope
     digest: bytes
+    containers: int | None = None
 
 
 def digest(key: str) -> bytes:
@@ -51,7 +55,8 @@ def digest(key: str) -> bytes:
 
 
 def parse(text: str) -> tuple[Key, ...]:
-    """The keys of a file: one key alone, or lines of `name scope key`. A # begins a comment line.
+    """The keys of a file: one key alone, or lines of `name scope key`, each with `containers=20`
+    behind it where that key has a quota of its own. A # begins a comment line.
 
     Raises BadKeys, with the number of the line.
     """
@@ -66,15 +71,19 @@ def parse(text: str) -> tuple[Key, ...]:
         return (Key(FILE_KEY_NAME, "write", digest(rows[0][1][0])),)
     found: list[Key] = []
     for number, parts in rows:
-        if len(parts) != 3:
+        if len(parts) not in (3, 4):
             raise BadKeys(f"line {number} is not `name scope key`")
-        name, scope, key = parts
+        name, scope, key, *rest = parts
         if not _NAME.fullmatch(name):
             raise BadKeys(f"the name in line {number} has other characters than A-Z a-z 0-9 . _ -")
         if scope not in ("read", "write"):
             raise BadKeys(f"the scope in line {number} is neither read nor write")
+        quota = _CONTAINERS.fullmatch(rest[0]) if rest else None
+        if rest and quota is None:
+            raise BadKeys(f"what follows the key in line {number} is not like `containers=20`")
+        containers = int(quota[1]) if quota else None
         try:
-            found.append(Key(name, cast("Scope", scope), digest(key)))
+            found.append(Key(name, cast("Scope", scope), digest(key), containers))
         except BadKeys as error:
             raise BadKeys(f"line {number}: {error}") from None
     return _distinct(found)

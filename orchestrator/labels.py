@@ -11,6 +11,7 @@ LABEL_START = LABEL_PREFIX + "start"  # "false": created with `start: false`, so
 LABEL_CREATE = LABEL_PREFIX + "create"  # the create that made the container, or the volume
 LABEL_KEY = LABEL_PREFIX + "idempotency-key"
 LABEL_REQUEST = LABEL_PREFIX + "request"  # what came with the key: see fingerprint() in payloads
+LABEL_CREATED_BY = LABEL_PREFIX + "created-by"  # the name of the caller's key, where there was one
 
 # On a container that was moved, see `moves`:
 LABEL_MOVED_FROM = (

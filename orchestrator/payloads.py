@@ -13,6 +13,7 @@ from typing import Any
 from .create_request import CreateRequest
 from .labels import (
     LABEL_CREATE,
+    LABEL_CREATED_BY,
     LABEL_IMAGE,
     LABEL_KEY,
     LABEL_MANAGED,
@@ -131,11 +132,12 @@ def create_body(
     confinement: Mapping[str, Any],
     create_id: str,
     key: str | None = None,
+    created_by: str | None = None,
 ) -> dict[str, Any]:
     """The body of `POST /containers/create` for a request, the ports that it was given, what it is
-    held to (see `confinement`), and its idempotency key. `create_id` is written on the container,
-    and on the volumes that the engine makes for it: that is how they are found when the engine's
-    answer is lost.
+    held to (see `confinement`), its idempotency key, and whose key created it. `create_id` is
+    written on the container, and on the volumes that the engine makes for it: that is how they are
+    found when the engine's answer is lost.
     """
     # A container inherits its image's labels. Compose 2 labels what it builds, and would take a
     # clone for a container of its own; a label of ours would come from a commit of a clone.
@@ -145,6 +147,8 @@ def create_body(
         ours[LABEL_START] = "false"
     if key is not None:
         ours |= {LABEL_KEY: key, LABEL_REQUEST: fingerprint(request)}
+    if created_by is not None:
+        ours[LABEL_CREATED_BY] = created_by
     labels = foreign | request.labels | ours
     policy, _, retries = request.restart_policy.partition(":")
     body: dict[str, Any] = {

@@ -136,7 +136,7 @@ class Door:
             raise errors.InsufficientScope(
                 f'The key "{key.name}" may only read. Use one with the scope write.'
             )
-        return Caller(key.name, key.scope, peer)
+        return Caller(key.name, key.scope, peer, key.containers)
 
 
 class SecurityHeaders:

@@ -81,6 +81,11 @@ def _size(value: Any) -> Any:
     return size
 
 
+def _memory_or_none(value: Any) -> int:
+    """Bytes, 0 for no ceiling."""
+    return 0 if value in (0, "0") else parse_memory(value)
+
+
 def _image_policy(value: Any) -> Any:
     return ImagePolicy.parse(value) if isinstance(value, str) else value
 
@@ -114,6 +119,14 @@ class Settings(BaseSettings):
     default_memory: Annotated[int, BeforeValidator(parse_memory)] = 512 * 1024 * 1024
     default_cpus: float = Field(1.0, ge=0, le=4096, allow_inf_nan=False)  # 0: no limit
     default_pids: int = Field(512, ge=0, le=4194304)  # 0: no limit
+    # The most that one container, all together, and those of one key may have. 0: no ceiling.
+    max_memory: Annotated[int, BeforeValidator(_memory_or_none)] = 0
+    max_cpus: float = Field(0, ge=0, le=4096, allow_inf_nan=False)
+    max_pids: int = Field(0, ge=0, le=4194304)
+    total_memory: Annotated[int, BeforeValidator(_memory_or_none)] = 0
+    total_cpus: float = Field(0, ge=0, le=1_000_000, allow_inf_nan=False)
+    total_pids: int = Field(0, ge=0, le=1_000_000_000)
+    containers_per_key: int = Field(0, ge=0, le=1_000_000)
     log_rotation: str = "10m,3"  # the size of a file and the number of files, or "off"
 
     engine_timeout: float = Field(20.0, ge=1, le=600)  # seconds for one call of the engine
@@ -157,12 +170,28 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _defaults_under_the_ceilings(self) -> "Settings":
+        """A create that asks for nothing must not be refused for what it is given."""
+        for resource in ("memory", "cpus", "pids"):
+            default = getattr(self, f"default_{resource}")
+            for kind in ("max", "total"):
+                ceiling = getattr(self, f"{kind}_{resource}")
+                if ceiling and (default > ceiling or not default):
+                    shown = f"{default}{'' if default else ' (no limit)'}"
+                    raise ValueError(
+                        f"DEFAULT_{resource.upper()}={shown} is more than"
+                        f" {kind.upper()}_{resource.upper()}={ceiling} allows: lower the one or"
+                        " raise the other"
+                    )
+        return self
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
-    @field_validator("default_cpus")
+    @field_validator("default_cpus", "max_cpus", "total_cpus")
     @classmethod
     def _cpus(cls, value: float) -> float:
         if 0 < value < 0.01:

@@ -27,6 +27,11 @@ def test_a_file_with_names_and_scopes() -> None:
     assert [(key.name, key.scope) for key in keys] == [("dash", "read"), ("ci", "write")]
 
 
+def test_a_key_may_have_a_quota_of_its_own() -> None:
+    keys = parse(f"ci write {ONE} containers=20\nany write {TWO} containers=0\ndash read {THREE}")
+    assert [key.containers for key in keys] == [20, 0, None]
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -36,6 +41,9 @@ def test_a_file_with_names_and_scopes() -> None:
         (f"{ONE}\n{TWO}", "line 1"),
         (f"ci {ONE}", "line 1"),
         (f"# x\nci read {ONE} more", "line 2"),
+        (f"ci read {ONE} containers=-1", "line 1"),
+        (f"ci read {ONE} containers=", "line 1"),
+        (f"ci read {ONE} containers=1 containers=2", "line 1"),
         (f"ci admin {ONE}", "scope in line 1"),
         (f"c/i read {ONE}", "name in line 1"),
         ("ci read short-secret", "line 1"),

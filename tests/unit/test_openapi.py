@@ -180,6 +180,8 @@ OWN_CODES = {
         "ports-exhausted",
         "network-full",
         "image-pull-failed",
+        "over-limit",
+        "quota-exceeded",
     },
     "POST /containers/{id}/start": {
         "port-given-away",

@@ -42,6 +42,7 @@ CODES = {
     "container-not-running": 409, "container-paused": 409, "container-busy": 409,
     "insufficient-scope": 403, "host-not-allowed": 403, "cross-origin": 403,
     "unauthenticated": 401, "unsupported-media-type": 415,
+    "over-limit": 403, "quota-exceeded": 403,
     "port-refused": 409, "not-managed": 403, "volume-not-managed": 403, "image-not-allowed": 403,
     "too-busy": 503, "shutting-down": 503,
     "ports-exhausted": 503, "engine-unavailable": 503, "engine-failed": 503,

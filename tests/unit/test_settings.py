@@ -39,6 +39,13 @@ DEFAULTS: dict[str, Any] = {
     "allowed_images": ImagePolicy(),
     "default_cpus": 1.0,
     "default_pids": 512,
+    "max_memory": 0,
+    "max_cpus": 0.0,
+    "max_pids": 0,
+    "total_memory": 0,
+    "total_cpus": 0.0,
+    "total_pids": 0,
+    "containers_per_key": 0,
     "log_rotation": "10m,3",
     "allow_unmanaged": False,
     "allow_icc": False,
@@ -95,6 +102,14 @@ def test_defaults() -> None:
         ("DEFAULT_CPUS", "0.5", 0.5),
         ("DEFAULT_CPUS", "0", 0.0),
         ("DEFAULT_PIDS", "0", 0),
+        ("MAX_MEMORY", "512m", 512 * 2**20),
+        ("MAX_MEMORY", "0", 0),
+        ("MAX_CPUS", "1.5", 1.5),
+        ("MAX_PIDS", "1000", 1000),
+        ("TOTAL_MEMORY", "8g", 8 * 2**30),
+        ("TOTAL_CPUS", "8", 8.0),
+        ("TOTAL_PIDS", "10000", 10000),
+        ("CONTAINERS_PER_KEY", "20", 20),
         ("LOG_ROTATION", "off", "off"),
         ("LOG_ROTATION", "500k,10", "500k,10"),
         ("ENGINE_TIMEOUT", "5.5", 5.5),
@@ -152,6 +167,15 @@ def test_an_empty_variable_is_an_unset_one(setenv: SetEnv, field: str) -> None:
         ("DEFAULT_CPUS", "0.001"),
         ("DEFAULT_CPUS", "inf"),
         ("DEFAULT_PIDS", "-1"),
+        ("MAX_MEMORY", "1m"),
+        ("MAX_MEMORY", "-1"),
+        ("MAX_CPUS", "0.001"),
+        ("MAX_PIDS", "many"),
+        ("TOTAL_MEMORY", "lots"),
+        ("TOTAL_CPUS", "nan"),
+        ("TOTAL_PIDS", "-1"),
+        ("CONTAINERS_PER_KEY", "-1"),
+        ("CONTAINERS_PER_KEY", "1.5"),
         ("LOG_ROTATION", "10m"),
         ("LOG_ROTATION", "0m,3"),
         ("LOG_ROTATION", "10m,0"),
@@ -222,6 +246,32 @@ def test_an_address_for_others_wants_a_key_or_a_word(setenv: SetEnv, host: str) 
     assert load_settings().host == host
     setenv(ALLOW_ANONYMOUS="false", API_KEY="k" * 32)
     assert load_settings().host == host
+
+
+@pytest.mark.parametrize(
+    ("default", "value", "ceiling", "most"),
+    [
+        ("DEFAULT_MEMORY", "512m", "MAX_MEMORY", "511m"),
+        ("DEFAULT_MEMORY", "2g", "TOTAL_MEMORY", "1g"),
+        ("DEFAULT_CPUS", "1.5", "MAX_CPUS", "1"),
+        ("DEFAULT_CPUS", "0", "MAX_CPUS", "4"),
+        ("DEFAULT_CPUS", "0", "TOTAL_CPUS", "4"),
+        ("DEFAULT_PIDS", "11", "MAX_PIDS", "10"),
+        ("DEFAULT_PIDS", "0", "TOTAL_PIDS", "10"),
+    ],
+)
+def test_a_default_above_a_ceiling_is_one_line_that_names_both(
+    setenv: SetEnv, default: str, value: str, ceiling: str, most: str
+) -> None:
+    setenv(**{default: value, ceiling: most})
+    with pytest.raises(BadSettings) as refused:
+        load_settings()
+    line = str(refused.value)
+    assert line.startswith(f"{default}=")
+    assert f"{ceiling}=" in line
+    assert "\n" not in line
+    setenv(**{ceiling: "0"})
+    load_settings()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.1", "::1", "localhost", "::ffff:127.0.0.1"])
