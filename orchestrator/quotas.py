@@ -3,6 +3,9 @@
 Exact within one service, however many creates are under way: each is admitted before anything is
 pulled or made, and counts from then on, as an admission first and then as the container that it has
 made, never as both. Admission waits for nothing, so no other create can come in between.
+
+What the engine may have made for a create whose answer was lost counts once it is seen; it is then
+taken away again (see `leftovers`).
 """
 
 from collections.abc import Iterable, Iterator

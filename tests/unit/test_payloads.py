@@ -322,6 +322,14 @@ def test_a_request_without_wishes() -> None:
     }  # fmt: skip
 
 
+def test_whose_key_created_a_container_is_written_on_it() -> None:
+    label = "orchestration-api.created-by"
+    assert body(CreateRequest(), created_by="ci")["Labels"][label] == "ci"
+    # One from a commit of a container of ours is no one's.
+    made = body(CreateRequest(), image_labels={label: "ci"})
+    assert made["Labels"][label] == ""
+
+
 def test_a_request_with_every_wish() -> None:
     request = CreateRequest.model_validate(
         {
