@@ -65,7 +65,11 @@ def test_each_change_leaves_a_line_and_no_secret(start_service: Start, tmp_path:
         {SECRET: 1},
     ]
     codes = [service.create(**({"env": env} | body)).json()["code"] for body in failing]
-    service.client.post("/containers/create", content=f'{{"env": {{"A": "{SECRET}"')
+    service.client.post(
+        "/containers/create",
+        content=f'{{"env": {{"A": "{SECRET}"',
+        headers={"Content-Type": "application/json"},
+    )
     service.client.delete(f"/containers/{made['id']}?force=true")
     service.client.delete("/containers/nobody")
     service.client.get("/containers")

@@ -16,6 +16,8 @@ import pytest
 
 from tests.conftest import Service, wait_until
 
+JSON = b"Host: localhost\r\nContent-Type: application/json\r\n"
+
 SECONDS = 20  # that no answer takes
 Start = Callable[..., Service]
 
@@ -68,10 +70,12 @@ def test_what_is_too_slow_is_told_so(start: Start) -> None:
     service = start(REQUEST_TIMEOUT="0.5")
     for part in (
         b"",
-        b"GET / HTTP/1.1\r\nHost: x\r\nX-A: ",
-        b"POST /containers/create HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{",
-        b"POST /containers/x/stop HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
-        b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\nGET /",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: ",
+        b"POST /containers/create HTTP/1.1\r\n" + JSON + b"Content-Length: 50\r\n\r\n{",
+        b"POST /containers/x/stop HTTP/1.1\r\n"
+        + JSON
+        + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\nGET /",
     ):
         problem = sent(service, part)
         assert (problem["status"], problem["code"]) == (408, "request-too-slow"), part
@@ -81,7 +85,7 @@ def test_bytes_now_and_then_win_no_time(start: Start) -> None:
     service = start(REQUEST_TIMEOUT="0.5")
     for head in (
         b"GET / HTTP/1.1\r\nX-A: ",
-        b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n",
+        b"POST /x HTTP/1.1\r\n" + JSON + b"Content-Length: 5000\r\n\r\n",
     ):
         with connect(service) as connection:
             connection.sendall(head)
@@ -98,7 +102,9 @@ def test_bytes_now_and_then_win_no_time(start: Start) -> None:
             assert problem_in(answer)["code"] == "request-too-slow"
 
 
-CREATE = b"POST /containers/create HTTP/1.1\r\nHost: x\r\n"
+CREATE = (
+    b"POST /containers/create HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -115,14 +121,14 @@ CREATE = b"POST /containers/create HTTP/1.1\r\nHost: x\r\n"
             "body-too-large",
         ),
         (
-            b"POST /containers/x/stop HTTP/1.1\r\nHost: x\r\nContent-Length: 65537\r\n\r\n",
+            b"POST /containers/x/stop HTTP/1.1\r\n" + JSON + b"Content-Length: 65537\r\n\r\n",
             413,
             "body-too-large",
         ),
-        (b"GET /" + b"x" * 8192 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "url-too-long"),
-        (b"GET /?" + b"x" * 8192 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "url-too-long"),
+        (b"GET /" + b"x" * 8192 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414, "url-too-long"),
+        (b"GET /?" + b"x" * 8192 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414, "url-too-long"),
         (
-            b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 100 + b"\r\n",
+            b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 100 + b"\r\n",
             431,
             "headers-too-large",
         ),
@@ -134,7 +140,7 @@ CREATE = b"POST /containers/create HTTP/1.1\r\nHost: x\r\n"
         (CREATE + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400, "malformed-request"),
         (CREATE + b"Content-Length: -1\r\n\r\n", 400, "malformed-request"),
         (
-            b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n\x00\x01garbage\r\n\r\n",
+            b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n\x00\x01garbage\r\n\r\n",
             400,
             "malformed-request",
         ),
@@ -193,11 +199,11 @@ def test_the_connection_that_was_idle_longest_gives_way(start: Start) -> None:
         idle = [stack.enter_context(connect(service)) for _ in range(4)]
         assert read_to_the_end(idle[0]) == b""
         for each in idle[1:]:
-            each.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            each.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert each.recv(65536).startswith(b"HTTP/1.1 200")
 
 
-STREAM = b"GET /containers/stats/stream HTTP/1.1\r\nHost: x\r\n\r\n"
+STREAM = b"GET /containers/stats/stream HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.mark.engine
@@ -212,7 +218,9 @@ def test_streams_requests_and_connections_at_work_are_counted(
 
     def asked(data: bytes) -> dict[str, Any]:
         with connect(service) as connection:
-            connection.sendall(data.replace(b"Host: x\r\n", b"Host: x\r\nConnection: close\r\n"))
+            connection.sendall(
+                data.replace(b"Host: localhost\r\n", b"Host: localhost\r\nConnection: close\r\n")
+            )
             return problem_in(read_to_the_end(connection))
 
     with ExitStack() as stack:
@@ -259,5 +267,5 @@ def test_where_all_connections_are_at_work_a_new_one_is_refused(
             stream = stack.enter_context(connect(service))
             stream.sendall(STREAM)
             assert stream.recv(65536).startswith(b"HTTP/1.1 200")
-        problem = sent(service, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        problem = sent(service, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert (problem["status"], problem["code"]) == (503, "too-many-connections")
