@@ -22,7 +22,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from .engine import Engine
@@ -133,19 +133,22 @@ class Networks:
         raise refusal
 
     async def _pick(self) -> str:
+        # Not one after the other: where the engine hangs, each waits for its answer, not for those
+        # of all before it.
+        if (network := self._with_room(self._usable(await self._ours()))) is not None:
+            return network
         async with self._adding:
-            ours = await self._ours()
-            usable = [name for name, icc in ours.items() if self._is_usable(name, icc)]
-            load = self._load()
-            for network in usable:
-                if load[network] < self._at_most:
-                    return network
+            ours = await self._ours()  # somebody may have added one meanwhile
+            usable = self._usable(ours)
+            if (network := self._with_room(usable)) is not None:
+                return network
             try:
                 return await self._add(ours)
             except (NetworkFull, EngineFailed, InvalidRequest) as error:
                 log.warning("No further network can be made: %s", error.__cause__ or error)
                 # More than we wanted on a network, but the engine may still take it.
                 if usable:
+                    load = self._load()
                     return min(usable, key=lambda network: load[network])
                 if isinstance(error, EngineFailed):
                     raise
@@ -164,8 +167,17 @@ class Networks:
             for network in container.networks
         )
 
-    def _is_usable(self, network: str, icc: bool) -> bool:
-        return icc == self._allow_icc and self._refused.get(network, 0.0) <= self._clock()
+    def _usable(self, ours: Mapping[str, bool]) -> list[str]:
+        """Of networks like those of `_ours`, the ones that may be given another container."""
+        return [
+            network
+            for network, icc in ours.items()
+            if icc == self._allow_icc and self._refused.get(network, 0.0) <= self._clock()
+        ]
+
+    def _with_room(self, usable: Sequence[str]) -> str | None:
+        load = self._load()
+        return next((network for network in usable if load[network] < self._at_most), None)
 
     def _leave_alone(self, network: str, refusal: NetworkFull | NetworkMissing) -> None:
         if isinstance(refusal, NetworkFull):  # one that is missing is simply made again

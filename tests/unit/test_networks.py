@@ -370,3 +370,30 @@ def test_only_what_we_put_on_a_network_is_taken_from_it(
     on: Collection[str], managed: bool, home: str | None
 ) -> None:
     assert home_of(container("a", managed=managed, networks=tuple(on))) == home
+
+
+async def test_picks_do_not_wait_for_each_other_s_answers() -> None:
+    """An engine that hangs would else make the last of them wait for the time-outs of all."""
+    engine, asked, answer = FakeEngine(), 0, asyncio.Event()
+    engine.make(ONE)
+    networks = Networks(cast("Engine", engine), Inventory())
+    listed = engine.networks
+
+    async def hanging(label: str, value: str) -> list[dict[str, Any]]:
+        nonlocal asked
+        asked += 1
+        await answer.wait()
+        return await listed(label, value)
+
+    engine.networks = hanging  # type: ignore[method-assign]
+
+    async def place() -> str:
+        async with networks.place() as network:
+            return network
+
+    places = [asyncio.create_task(place()) for _ in range(8)]
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert asked == 8
+    answer.set()
+    assert await asyncio.gather(*places) == [ONE] * 8
