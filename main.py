@@ -757,11 +757,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         keyring = Keyring(chosen.api_key, chosen.api_key_file)
     except BadKeys as error:
         raise BadSettings(f"API_KEY_FILE cannot be used: {error}.") from error
+    try:
+        audit.configure(chosen.audit_log)
+    except OSError as error:
+        path, reason = chosen.audit_log, error.strerror
+        raise BadSettings(f"AUDIT_LOG={path!r} cannot be used: {reason}.") from error
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         logs.configure(chosen.log_level, chosen.log_format)
-        audit.configure(chosen.audit_log)
         app.state.service = service = Service.build(chosen, meters)
         async with service.running():
             yield
@@ -850,11 +854,6 @@ def main() -> None:
         app = create_app(settings)
     except BadSettings as error:
         sys.exit(f"docker-orchestration-api: {error}")
-    try:
-        audit.configure(settings.audit_log)
-    except OSError as error:
-        path = settings.audit_log
-        sys.exit(f"docker-orchestration-api: AUDIT_LOG={path!r} cannot be used: {error.strerror}.")
     raise_file_limit()
     with suppress(KeyboardInterrupt):
         uvicorn.run(

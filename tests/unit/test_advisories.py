@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from scripts.audit import UNREACHABLE, verdict
+from scripts.advisories import UNREACHABLE, verdict
 
 CLEAN = {"name": "sound", "version": "1.0", "vulns": []}
 VULNERABLE = {
