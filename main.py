@@ -160,7 +160,7 @@ Pace = Annotated[StreamPace, Query()]
 def get_running_container(service: ListedService, key: ContainerKey) -> Container:
     """For streams, which cannot answer with a problem any more once they have begun."""
     container = service.inventory.get(key)
-    service.sampler.require_running(container)
+    service.sampler.require_stream(container)
     return container
 
 
@@ -189,8 +189,9 @@ async def events(
 
 ENGINE = (errors.EngineUnavailable, errors.EngineFailed, errors.EngineTimeout)
 ONE = (errors.ContainerNotFound, errors.AmbiguousId, errors.InvalidRequest)
+READ = (*ONE, errors.NotManaged)
 LATER = (errors.TooBusy, errors.ShuttingDown)
-CHANGE = (*ONE, errors.NotManaged, errors.ContainerBusy, *LATER, *ENGINE)
+CHANGE = (*READ, errors.ContainerBusy, *LATER, *ENGINE)
 RUN = (
     *CHANGE,
     errors.ContainerPaused,
@@ -491,7 +492,7 @@ def add_statistics_routes(app: FastAPI) -> None:
         tags=["statistics"],
         summary="What a container uses",
         response_description="The figures.",
-        responses=problems.openapi_responses((*ONE, errors.ContainerNotRunning, *ENGINE)),
+        responses=problems.openapi_responses((*READ, errors.ContainerNotRunning, *ENGINE)),
     )
     async def stats(
         service: ListedService, key: ContainerKey, interfaces: Interfaces = False
@@ -506,7 +507,7 @@ def add_statistics_routes(app: FastAPI) -> None:
         tags=["statistics"],
         summary="What a container has used",
         response_description="The points, the oldest first.",
-        responses=problems.openapi_responses((*ONE, errors.EngineUnavailable)),
+        responses=problems.openapi_responses((*READ, errors.EngineUnavailable)),
     )
     async def stats_history(
         service: ListedService, key: ContainerKey, window: Annotated[HistoryWindow, Query()]
@@ -529,7 +530,7 @@ def add_statistics_routes(app: FastAPI) -> None:
         response_class=EventSourceResponse,
         response_description=STREAM,
         responses=problems.openapi_responses(
-            (*ONE, errors.ContainerNotRunning, errors.TooManyStreams, *ENGINE)
+            (*READ, errors.ContainerNotRunning, errors.TooManyStreams, *ENGINE)
         ),
     )
     async def stats_stream(

@@ -37,6 +37,8 @@
     cgroup_files  what the kernel's files about a container say; pure
     cgroups      where those files are, and samples from them
     watcher      list + watch: inventory and ports equal to the engine
+    access       what may be done with which container
+    own_container  which container this process runs in
     images       images to clone from, pulled when they are missing
     rebuild      a container's inspection as a create of the same once more; pure
     refused_ports  ports that the engine refused, and who has them
