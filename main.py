@@ -47,6 +47,7 @@ from orchestrator.models import (
     Alive,
     AllStats,
     Container,
+    ContainerEnv,
     ContainerFilter,
     ContainerStats,
     DockerHealth,
@@ -384,6 +385,19 @@ def add_container_routes(app: FastAPI, default_image: str) -> None:
     async def container(service: ListedService, key: ContainerKey) -> Container:
         """The container as it is now; a stopped one has no ports."""
         return service.inventory.get(key)
+
+    @app.get(
+        "/containers/{id}/env",
+        tags=["containers"],
+        summary="A container's environment variables, with their values",
+        response_description="The variables.",
+        responses=problems.openapi_responses((*READ, *ENGINE)),
+    )
+    async def env(service: ListedService, key: ContainerKey) -> ContainerEnv:
+        """Values may be secrets, so a key needs the scope `write`, and only containers that this
+        service created have an answer. Asked of the engine each time; nothing is kept or logged.
+        """
+        return await service.environments.read(key)
 
     @app.post(
         "/containers/{id}/start",

@@ -45,6 +45,7 @@
     mutations    changes under way: so many at once, one at a time for a container
     leftovers    what failures and crashes left, found out and taken away
     creates      a clone, on one port after the other until the engine agrees
+    environments  the values of a container's environment, for those who may see them
     moves        a container made once more, on another port
     networks     on which network of ours a container goes, apart from all others
     lifecycle    create, start, stop, restart, remove

@@ -13,6 +13,7 @@ from types import FrameType
 from . import __version__
 from .access import Access
 from .engine import Engine
+from .environments import Environments
 from .host_ports import HostPorts
 from .idempotency import IdempotentCreates
 from .interest import Interest
@@ -47,7 +48,7 @@ class Service:
     watcher: Watcher
     lifecycle: Lifecycle
     creates: IdempotentCreates
-    access: Access
+    environments: Environments
     sampler: Sampler
     host: HostMonitor
     metrics: Metrics
@@ -76,7 +77,7 @@ class Service:
             watcher=watcher,
             lifecycle=lifecycle,
             creates=IdempotentCreates(engine, inventory, watcher.refresh, lifecycle.create),
-            access=access,
+            environments=Environments(engine, inventory, access),
             sampler=sampler,
             host=host,
             metrics=Metrics(meters, inventory, ports, watcher, sampler, __version__),
