@@ -52,10 +52,8 @@ def test_by_default_only_the_list_tells_of_them(
         answer.read()
     assert ours["name"] in answer.text
     assert theirs.name not in answer.text
-    assert (
-        service.get("/health")["containers"]["total"]
-        > service.get("/health")["containers"]["managed"]
-    )
+    counts = service.get("/health")["containers"]
+    assert counts["total"] > counts["managed"]
 
 
 def test_of_one_that_does_not_run_no_more_is_told(
