@@ -47,6 +47,7 @@ from orchestrator.models import (
     Alive,
     AllStats,
     Container,
+    ContainerEnv,
     ContainerFilter,
     ContainerStats,
     DockerHealth,
@@ -160,7 +161,7 @@ Pace = Annotated[StreamPace, Query()]
 def get_running_container(service: ListedService, key: ContainerKey) -> Container:
     """For streams, which cannot answer with a problem any more once they have begun."""
     container = service.inventory.get(key)
-    service.sampler.require_running(container)
+    service.sampler.require_stream(container)
     return container
 
 
@@ -189,8 +190,9 @@ async def events(
 
 ENGINE = (errors.EngineUnavailable, errors.EngineFailed, errors.EngineTimeout)
 ONE = (errors.ContainerNotFound, errors.AmbiguousId, errors.InvalidRequest)
+READ = (*ONE, errors.NotManaged)
 LATER = (errors.TooBusy, errors.ShuttingDown)
-CHANGE = (*ONE, errors.NotManaged, errors.ContainerBusy, *LATER, *ENGINE)
+CHANGE = (*READ, errors.ContainerBusy, *LATER, *ENGINE)
 RUN = (
     *CHANGE,
     errors.ContainerPaused,
@@ -386,6 +388,19 @@ def add_container_routes(app: FastAPI, default_image: str) -> None:
         """The container as it is now; a stopped one has no ports."""
         return service.inventory.get(key)
 
+    @app.get(
+        "/containers/{id}/env",
+        tags=["containers"],
+        summary="A container's environment variables, with their values",
+        response_description="The variables.",
+        responses=problems.openapi_responses((*READ, *ENGINE)),
+    )
+    async def env(service: ListedService, key: ContainerKey) -> ContainerEnv:
+        """Values may be secrets, so a key needs the scope `write`, and only containers that this
+        service created have an answer. Asked of the engine each time; nothing is kept or logged.
+        """
+        return await service.environments.read(key)
+
     @app.post(
         "/containers/{id}/start",
         tags=["containers"],
@@ -493,7 +508,7 @@ def add_statistics_routes(app: FastAPI) -> None:
         tags=["statistics"],
         summary="What a container uses",
         response_description="The figures.",
-        responses=problems.openapi_responses((*ONE, errors.ContainerNotRunning, *ENGINE)),
+        responses=problems.openapi_responses((*READ, errors.ContainerNotRunning, *ENGINE)),
     )
     async def stats(
         service: ListedService, key: ContainerKey, interfaces: Interfaces = False
@@ -508,7 +523,7 @@ def add_statistics_routes(app: FastAPI) -> None:
         tags=["statistics"],
         summary="What a container has used",
         response_description="The points, the oldest first.",
-        responses=problems.openapi_responses((*ONE, errors.EngineUnavailable)),
+        responses=problems.openapi_responses((*READ, errors.EngineUnavailable)),
     )
     async def stats_history(
         service: ListedService, key: ContainerKey, window: Annotated[HistoryWindow, Query()]
@@ -531,7 +546,7 @@ def add_statistics_routes(app: FastAPI) -> None:
         response_class=EventSourceResponse,
         response_description=STREAM,
         responses=problems.openapi_responses(
-            (*ONE, errors.ContainerNotRunning, errors.TooManyStreams, *ENGINE)
+            (*READ, errors.ContainerNotRunning, errors.TooManyStreams, *ENGINE)
         ),
     )
     async def stats_stream(

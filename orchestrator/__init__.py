@@ -37,6 +37,8 @@
     cgroup_files  what the kernel's files about a container say; pure
     cgroups      where those files are, and samples from them
     watcher      list + watch: inventory and ports equal to the engine
+    access       what may be done with which container
+    own_container  which container this process runs in
     images       images to clone from, pulled when they are missing
     rebuild      a container's inspection as a create of the same once more; pure
     refused_ports  ports that the engine refused, and who has them
@@ -44,6 +46,7 @@
     leftovers    what failures and crashes left, found out and taken away
     quotas       what one container, all of them and those of a key may have at most
     creates      a clone, on one port after the other until the engine agrees
+    environments  the values of a container's environment, for those who may see them
     moves        a container made once more, on another port
     networks     on which network of ours a container goes, apart from all others
     lifecycle    create, start, stop, restart, remove

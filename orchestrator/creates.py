@@ -123,7 +123,7 @@ class Creates:
 
     async def _check_volumes(self, request: CreateRequest) -> None:
         """Raises VolumeNotManaged for one of somebody else's, whose content is not ours to give."""
-        if self._settings.allow_unmanaged:
+        if self._settings.allow_unmanaged == "true":
             return
         for name in sorted({volume.partition(":")[0] for volume in request.volumes}):
             volume = await self._engine.inspect_volume(name)

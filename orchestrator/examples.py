@@ -145,12 +145,18 @@ MODELS: dict[str, dict[str, Any]] = {
         "finished_at": None,
         "exit_code": None,
         "labels": {"orchestration-api.managed": "true", "orchestration-api.ports": "8001"},
+        "env": ["GREETING", "PATH"],
         "managed": True,
         "url": "http://localhost:8001",
         "limits": {"memory": 268435456, "cpus": 1.0, "pids": 512},
         "port_changed": False,
         "previous_ports": None,
         "previous_id": None,
+    },
+    "ContainerEnv": {
+        "container_id": _ID,
+        "name": "web-1",
+        "env": {"GREETING": "hello", "PATH": "/usr/local/bin:/usr/bin:/bin"},
     },
     "RemovedContainer": {
         "id": _ID,

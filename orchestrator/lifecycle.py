@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
+from .access import Access
 from .create_request import CreateRequest
 from .creates import Creates
 from .engine import Engine
@@ -19,7 +20,6 @@ from .errors import (
     ContainerPaused,
     EngineTimeout,
     EngineUnavailable,
-    NotManaged,
     OrchestratorError,
     PortGivenAway,
     PortInUse,
@@ -53,6 +53,7 @@ class Lifecycle:
         host_ports: HostPorts,
         networks: Networks,
         refresh: Callable[[str], Awaitable[Container | None]],
+        access: Access,
         settings: Settings,
     ) -> None:
         self._engine = engine
@@ -60,6 +61,7 @@ class Lifecycle:
         self._ports = ports
         self._networks = networks
         self._refresh = refresh
+        self._access = access
         self._settings = settings
         self._refused_ports = RefusedPorts(ports, host_ports)
         self._mutations = Mutations(settings.mutation_queue)
@@ -197,13 +199,7 @@ class Lifecycle:
                 container = self._inventory.get(full_id)  # as the mutation before this one left it
                 if container.full_id != full_id:
                     continue
-                if not container.managed and not self._settings.allow_unmanaged:
-                    raise NotManaged(
-                        f'Container "{container.name}" was not created by this service, which'
-                        " leaves it alone. Use docker, or set ALLOW_UNMANAGED=true.",
-                        id=container.id,
-                        name=container.name,
-                    )
+                self._access.require_change(container)
                 if container.managed and await self._moves.resume(container):
                     continue
                 yield container

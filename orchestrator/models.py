@@ -51,6 +51,11 @@ class Container(Model):
     finished_at: datetime | None = None
     exit_code: int | None = Field(None, description="Null until the container has ended.")
     labels: dict[str, str] = {}
+    env: list[str] = Field(
+        [],
+        description="The names of its environment variables, in the engine's order; empty for a"
+        " container that this service did not create. `GET /containers/{id}/env` has the values.",
+    )
     managed: bool = Field(description="Whether this service created the container.")
     url: str | None = Field(None, description="Where the first TCP port answers on this host.")
     limits: Limits = Limits()
@@ -78,6 +83,16 @@ class Container(Model):
     def runs(self) -> bool:
         """Whether its processes exist and its ports are taken."""
         return self.state in ("running", "paused", "restarting")
+
+
+class ContainerEnv(Model):
+    """The environment that a container's processes start with."""
+
+    container_id: str
+    name: str
+    env: dict[str, str] = Field(
+        description="Names and values: the image's variables, and those of the create."
+    )
 
 
 class RemovedContainer(Model):

@@ -58,6 +58,7 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
         finished_at=_time_or_none(state.get("FinishedAt")) if ended else None,
         exit_code=state.get("ExitCode") if ended else None,
         labels=labels,
+        env=list(environment_of(payload)) if managed else [],
         managed=managed,
         url=_url(published),
         limits=Limits(
@@ -77,6 +78,14 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
         network_of=_network_of(host),
         pid=state.get("Pid") or None,  # 0 when it does not run
     )
+
+
+def environment_of(payload: Mapping[str, Any]) -> dict[str, str]:
+    """A container's environment variables, from `GET /containers/{id}/json`, in the engine's
+    order. Of a name that is there twice the last value counts, as it does for most programs.
+    """
+    pairs = (each.partition("=") for each in payload["Config"].get("Env") or ())
+    return {name: value for name, _, value in pairs}
 
 
 def agrees(summary: Mapping[str, Any], container: Container) -> bool:

@@ -1,7 +1,8 @@
 """One sampler for all who ask for statistics.
 
 Of each container that runs there is always a sample in memory, and the figures that it makes with
-the one before; who asks is answered from there. A beat a second takes the samples that are due (see
+the one before; who asks is answered from there. Those of which nobody may know what they use (see
+`access`) are never sampled. A beat a second takes the samples that are due (see
 `interest`), and who asks for one that is too old, or the first, has it taken at once, together with
 all who ask meanwhile.
 
@@ -18,6 +19,7 @@ from contextlib import contextmanager, suppress
 from operator import itemgetter
 from typing import Literal
 
+from .access import Access
 from .errors import ContainerNotRunning, OrchestratorError
 from .history import spans
 from .interest import EVERYTHING, HOT, Interest
@@ -63,6 +65,7 @@ class Sampler:
         sources: Sources,
         host: HostMonitor,
         inventory: Inventory,
+        access: Access,
         interest: Interest,
         counts: SamplerCounts,
         settings: Settings,
@@ -71,6 +74,7 @@ class Sampler:
         self._sources = sources
         self._host = host
         self._inventory = inventory
+        self._access = access
         self._interest = interest
         self._samples = Samples(
             inventory,
@@ -89,9 +93,10 @@ class Sampler:
         unless what is there is too old or not enough for a CPU figure; then it takes a tenth of a
         second, or as long as the engine does.
 
-        Raises ContainerNotRunning, ContainerNotFound once it is gone, and what the engine raises
-        when there is nothing to answer with.
+        Raises NotManaged, ContainerNotRunning, ContainerNotFound once it is gone, and what the
+        engine raises when there is nothing to answer with.
         """
+        self._access.require_read(container)
         full_id, renewed = container.full_id, False
         self._interest.asked(full_id, time.monotonic())
         while True:
@@ -101,7 +106,7 @@ class Sampler:
                 found = latest.of(container)
                 networks = latest.sample.networks
                 return found.model_copy(update={"networks": networks}) if interfaces else found
-            self.require_running(container)
+            _require_running(container)
             if latest is None:
                 if not await self._renew(container):
                     raise _not_running(container)
@@ -112,12 +117,12 @@ class Sampler:
                 renewed = await self._renew(container, latest)
 
     async def all(self, containers: Iterable[Container]) -> list[ContainerStats]:
-        """What each of these uses, of those that run, in their order. From memory, but for those
-        that were not sampled for long; one that has no sample yet, because it has just been
-        started or the engine is slow, is left out.
+        """What each of these uses, of those that run and may be read, in their order. From memory,
+        but for those that were not sampled for long; one that has no sample yet, because it has
+        just been started or the engine is slow, is left out.
         """
         self._interest.asked(EVERYTHING, time.monotonic())
-        running = [container for container in containers if container.runs]
+        running = self._readable(containers)
         late = [each for each in running if self._is_late(self._samples.current(each))]
         if tasks := self._ask_for(await self._read(late)):
             await asyncio.wait(tasks, timeout=PATIENCE_SECONDS)
@@ -128,7 +133,7 @@ class Sampler:
         """Samples all that run and were not for long, as far as that needs no engine. It is no
         question that makes samples more frequent.
         """
-        running = [each for each in self._inventory.each() if each.runs]
+        running = self._readable(self._inventory.each())
         await self._read([each for each in running if self._is_late(self._samples.current(each))])
 
     async def host(self) -> HostStats:
@@ -144,7 +149,11 @@ class Sampler:
     def history(
         self, container: Container, since: float | None, step: float | None
     ) -> list[StatsPoint]:
-        """What a container has used, as far as memory goes back; nothing if it never ran since."""
+        """What a container has used, as far as memory goes back; nothing if it never ran since.
+
+        Raises NotManaged.
+        """
+        self._access.require_read(container)
         self._interest.asked(container.full_id, time.monotonic())
         return self._samples.history(container, since, step)
 
@@ -184,10 +193,10 @@ class Sampler:
             return "shutting-down"
         return "removed" if self._inventory.peek(full_id) is None else "stopped"
 
-    def require_running(self, container: Container) -> None:
-        """Raises ContainerNotRunning."""
-        if not container.runs:
-            raise _not_running(container)
+    def require_stream(self, container: Container) -> None:
+        """Raises what keeps a container from being followed: NotManaged, ContainerNotRunning."""
+        self._access.require_read(container)
+        _require_running(container)
 
     def latest(self) -> list[tuple[Container, Sample]]:
         """The newest sample of each container that runs and has one."""
@@ -211,7 +220,7 @@ class Sampler:
 
     async def run_once(self) -> None:
         now = time.monotonic()
-        running = {each.full_id: each for each in self._inventory.each() if each.runs}
+        running = {each.full_id: each for each in self._readable(self._inventory.each())}
         self._samples.forget_all_but(running.keys())
         self._tried = {key: at for key, at in self._tried.items() if key in running or key == _HOST}
         await self._sources.keep(running.keys())
@@ -246,6 +255,10 @@ class Sampler:
         self._sources.close()
 
     # Taking samples
+
+    def _readable(self, containers: Iterable[Container]) -> list[Container]:
+        """Those that run, and of which somebody may know what they use."""
+        return [each for each in containers if each.runs and self._access.may_read(each)]
 
     async def _read(self, containers: Sequence[Container]) -> list[Container]:
         """Takes samples from the kernel's files; returns those for which that cannot be done."""
@@ -345,6 +358,11 @@ class Sampler:
         self._beat += 1
         bell, self._bell = self._bell, asyncio.Event()
         bell.set()
+
+
+def _require_running(container: Container) -> None:
+    if not container.runs:
+        raise _not_running(container)
 
 
 def _not_running(container: Container) -> ContainerNotRunning:

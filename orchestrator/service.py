@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from . import __version__
+from .access import Access
 from .engine import Engine
+from .environments import Environments
 from .host_ports import HostPorts
 from .idempotency import IdempotentCreates
 from .interest import Interest
@@ -20,6 +22,7 @@ from .lifecycle import Lifecycle
 from .meters import Meters
 from .metrics import Metrics
 from .networks import Networks
+from .own_container import own_container_id
 from .ports import PortAllocator
 from .sampler import Sampler
 from .sampler_counts import SamplerCounts
@@ -45,6 +48,7 @@ class Service:
     watcher: Watcher
     lifecycle: Lifecycle
     creates: IdempotentCreates
+    environments: Environments
     sampler: Sampler
     host: HostMonitor
     metrics: Metrics
@@ -57,13 +61,14 @@ class Service:
         host_ports = HostPorts(engine.socket_path)
         watcher = Watcher(engine, inventory, ports, host_ports)
         networks = Networks(engine, inventory, allow_icc=settings.allow_icc)
+        access = Access(settings.allow_unmanaged, own_container_id())
         lifecycle = Lifecycle(
-            engine, inventory, ports, host_ports, networks, watcher.refresh, settings
+            engine, inventory, ports, host_ports, networks, watcher.refresh, access, settings
         )
         interest, counts = Interest(settings.stats_cpu_percent / 100), SamplerCounts()
         host = HostMonitor(settings)
         sources = Sources(engine, settings, interest, counts)
-        sampler = Sampler(sources, host, inventory, interest, counts, settings)
+        sampler = Sampler(sources, host, inventory, access, interest, counts, settings)
         return cls(
             settings=settings,
             engine=engine,
@@ -72,6 +77,7 @@ class Service:
             watcher=watcher,
             lifecycle=lifecycle,
             creates=IdempotentCreates(engine, inventory, watcher.refresh, lifecycle.create),
+            environments=Environments(engine, inventory, access),
             sampler=sampler,
             host=host,
             metrics=Metrics(meters, inventory, ports, watcher, sampler, __version__),

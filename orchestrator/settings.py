@@ -12,6 +12,9 @@ from . import keys
 from .image_policy import ImagePolicy
 from .quantities import PortRange, parse_memory
 
+# What may be done with containers of others: nothing, read their statistics, change them as well.
+Unmanaged = Literal["false", "read", "true"]
+
 _HOST_PATTERN = re.compile(r"\*|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|[0-9a-f:]*:[0-9a-f:.]*")
 _ORIGIN = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
@@ -86,6 +89,18 @@ def _memory_or_none(value: Any) -> int:
     return 0 if value in (0, "0") else parse_memory(value)
 
 
+_SPELLINGS = {
+    **dict.fromkeys(("0", "off", "f", "false", "n", "no"), "false"),
+    **dict.fromkeys(("1", "on", "t", "true", "y", "yes"), "true"),
+    "read": "read",
+}
+
+
+def _unmanaged(value: Any) -> Any:
+    """In its one spelling, whichever of a switch's it came in."""
+    return _SPELLINGS.get(str(value).lower(), value)
+
+
 def _image_policy(value: Any) -> Any:
     return ImagePolicy.parse(value) if isinstance(value, str) else value
 
@@ -133,7 +148,7 @@ class Settings(BaseSettings):
     pull_timeout: float = Field(600.0, ge=1, le=86400)  # seconds for one pull
     mutation_queue: int = Field(256, ge=1, le=100_000)  # changes under way or waiting
     husk_grace: float = Field(120.0, ge=1, le=86400)  # seconds; see leftovers
-    allow_unmanaged: bool = False
+    allow_unmanaged: Annotated[Unmanaged, BeforeValidator(_unmanaged)] = "false"
     allow_icc: bool = False  # whether containers reach each other directly; see networks
 
     max_body: Annotated[int, BeforeValidator(_size)] = Field(64 * 1024, ge=1024)  # bytes

@@ -270,6 +270,28 @@ def test_statistics_come_from_the_hosts_cgroup_files(project: Project) -> None:
     assert found["network_tx_bytes"] is not None
 
 
+def test_the_api_knows_its_own_container_and_leaves_it_alone(project: Project) -> None:
+    own = project.services["api"]
+    address = f"http://127.0.0.1:{project.ports['API_PORT']}/containers/{own.id}"
+    for method, path in (
+        ("POST", f"{address}/stop"),
+        ("POST", f"{address}/restart"),
+        ("DELETE", f"{address}?force=true"),
+        ("GET", f"{address}/stats"),
+        ("GET", f"{address}/env"),
+    ):
+        answer = httpx.request(method, path, timeout=60, trust_env=False)
+        assert (answer.status_code, answer.json()["code"]) == (403, "not-managed")
+        if not path.endswith("/env"):
+            assert "the one that this service runs in" in answer.json()["detail"]
+    base = project.services["base"].id
+    answer = httpx.delete(address.replace(own.id, base), timeout=60, trust_env=False)
+    assert (answer.status_code, answer.json()["code"]) == (403, "not-managed")
+    assert "the one that this service runs in" not in answer.json()["detail"]
+    own.reload()
+    assert own.status == "running"
+
+
 def test_the_hosts_files_are_mounted_read_only(
     project: Project, docker_client: docker.DockerClient
 ) -> None:

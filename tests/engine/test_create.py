@@ -20,7 +20,7 @@ Inspect = Callable[[str], dict[str, Any]]
 
 CONTAINER_FIELDS = {
     "id", "name", "status", "image", "ports", "created", "state", "health", "started_at",
-    "finished_at", "exit_code", "labels", "managed", "url", "limits",
+    "finished_at", "exit_code", "labels", "env", "managed", "url", "limits",
     "port_changed", "previous_ports", "previous_id",
 }  # fmt: skip
 RFC3339_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")

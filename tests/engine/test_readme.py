@@ -21,12 +21,16 @@ EXAMPLE = re.compile(
 
 
 def shape(value: Any) -> Any:
-    """Field names and types, to any depth. Whether block I/O is counted is up to the kernel."""
+    """Field names and types, to any depth. Whether block I/O is counted is up to the kernel, and
+    how many environment variables or interfaces there are to the image and the host.
+    """
     if isinstance(value, dict):
         return {
             name: "number or null" if name.startswith("block_") else shape(member)
             for name, member in value.items()
         }
+    if isinstance(value, list) and value and all(isinstance(member, str) for member in value):
+        return "texts"
     if isinstance(value, list):
         return [shape(member) for member in value]
     return (

@@ -48,8 +48,23 @@ def without_files(
     containers, and makes none.
     """
     empty = tmp_path_factory.mktemp("no-cgroups")
-    settings = {"PORT_RANGE": "28100-28101", "CGROUP_ROOT": str(empty)}
+    settings = {
+        "PORT_RANGE": "28100-28101",
+        "CGROUP_ROOT": str(empty),
+        "ALLOW_UNMANAGED": "read",  # for `ask_of_others`
+    }
     service = Service(tmp_path_factory.mktemp("without-files"), settings)
+    service.start()
+    yield service
+    service.stop()
+    service.client.close()
+
+
+@pytest.fixture(scope="session")
+def curious(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with the files that tells what containers of others use, and makes none."""
+    settings = {"PORT_RANGE": "28102-28103", "ALLOW_UNMANAGED": "read"}
+    service = Service(tmp_path_factory.mktemp("curious"), settings)
     service.start()
     yield service
     service.stop()
@@ -59,6 +74,17 @@ def without_files(
 @pytest.fixture
 def ask(service: Service, without_files: Service) -> Ask:
     """Asks for a container's statistics, at the same time by one source and by the other."""
+    return asking(service, without_files)
+
+
+@pytest.fixture
+def ask_of_others(curious: Service, without_files: Service) -> Ask:
+    """The same of a container that no service has made."""
+    return asking(curious, without_files)
+
+
+def asking(with_files: Service, without_files: Service) -> Ask:
+    """What asks both services, and sees that each has its own source."""
 
     def ask_one(asked: Service, container: dict[str, Any], query: dict[str, Any]) -> dict[str, Any]:
         # The other service hears of a container from the engine, as of somebody else's.
@@ -66,7 +92,7 @@ def ask(service: Service, without_files: Service) -> Ask:
         return stats(asked, container, **query)
 
     def ask(container: dict[str, Any], **query: Any) -> list[dict[str, Any]]:
-        services = (service, without_files)
+        services = (with_files, without_files)
         found = at_once([partial(ask_one, each, container, query) for each in services])
         sources = [each["source"].rstrip("12") for each in found]
         assert sources == ["cgroup-v", "engine"]
@@ -211,9 +237,9 @@ def test_memory_of_a_program_is_usage(
 
 
 def test_without_a_memory_limit_the_limit_is_the_hosts_memory(
-    run_outside: Callable[..., Any], ask: Ask
+    run_outside: Callable[..., Any], ask_of_others: Ask
 ) -> None:
-    for found in ask({"id": run_outside(command=SLEEP).id[:12]}):
+    for found in ask_of_others({"id": run_outside(command=SLEEP).id[:12]}):
         assert found["memory_limit_bytes"] == psutil.virtual_memory().total
         assert found["memory_percent"] < 5
 
@@ -296,10 +322,10 @@ def test_each_interface_is_told_when_asked_for(
 
 @pytest.mark.parametrize("mode", ["none", "host"])
 def test_without_a_network_of_its_own_a_container_has_no_traffic(
-    run_outside: Callable[..., Any], ask: Ask, mode: str
+    run_outside: Callable[..., Any], ask_of_others: Ask, mode: str
 ) -> None:
     container = {"id": run_outside(command=SLEEP, network_mode=mode).id[:12]}
-    for found in ask(container, interfaces=True):
+    for found in ask_of_others(container, interfaces=True):
         assert (found["network_rx"], found["network_tx_bytes"], found["networks"]) == (None,) * 3
         assert found["memory_usage_bytes"] > 0
         assert found["cpu_percent"] is not None
@@ -307,12 +333,12 @@ def test_without_a_network_of_its_own_a_container_has_no_traffic(
 
 @pytest.mark.parametrize("mode", ["bridge", "host"])
 def test_a_network_that_is_shared_counts_as_that_of_the_other(
-    run_outside: Callable[..., Any], ask: Ask, mode: str
+    run_outside: Callable[..., Any], ask_of_others: Ask, mode: str
 ) -> None:
     first = run_outside(command=SLEEP, network_mode=mode)
     second = run_outside(command=SLEEP, network_mode=f"container:{first.id}")
     for each in (first, second):
-        for found in ask({"id": each.id[:12]}, interfaces=True):
+        for found in ask_of_others({"id": each.id[:12]}, interfaces=True):
             assert (found["networks"] is None) == (mode == "host")
 
 

@@ -197,8 +197,15 @@ OWN_CODES = {
         "network-full",
         "network-missing",
     },
-    "GET /containers/{id}/stats": {"container-not-running"},
-    "GET /containers/{id}/stats/stream": {"container-not-running"},
+    "GET /containers/{id}/env": {
+        "not-managed",
+        "insufficient-scope",
+        "engine-failed",
+        "engine-timeout",
+    },
+    "GET /containers/{id}/stats": {"container-not-running", "not-managed"},
+    "GET /containers/{id}/stats/history": {"not-managed"},
+    "GET /containers/{id}/stats/stream": {"container-not-running", "not-managed"},
     "GET /ports/{port}": {"port-not-found"},
 }
 

@@ -12,6 +12,7 @@ from orchestrator.models import Container, Limits
 from orchestrator.payloads import (
     agrees,
     create_body,
+    environment_of,
     exposed_ports,
     image_labels,
     is_husk,
@@ -82,6 +83,34 @@ def test_a_running_container_of_ours(engine: str) -> None:
     assert found.started_at >= found.created
     assert (found.finished_at, found.exit_code) == (None, None)
     assert found.url in {f"http://localhost:{ports[key]}" for key in ("5000/tcp", "9000/tcp")}
+
+
+@on_every_engine
+def test_names_of_the_environment_are_known_and_no_values(engine: str) -> None:
+    raw, found = inspection(engine, "running"), parse(engine, "running")
+    assert raw["Config"]["Env"][0] == "GREETING=hello"
+    assert found.env == [each.partition("=")[0] for each in raw["Config"]["Env"]]
+    assert found.env[0] == "GREETING"
+    assert "PATH" in found.env
+    assert "hello" not in found.model_dump_json()
+    assert "hello" not in repr(found)
+    others = parse(engine, "loopback")
+    assert inspection(engine, "loopback")["Config"]["Env"]
+    assert (others.managed, others.env) == (False, [])
+
+
+@on_every_engine
+def test_values_of_the_environment_are_what_stands_behind_the_first_equals_sign(
+    engine: str,
+) -> None:
+    raw = inspection(engine, "running")
+    assert environment_of(raw)["GREETING"] == "hello"
+    raw["Config"]["Env"] = ["A=x=y", "B=", "C", "A=z"]
+    assert environment_of(raw) == {"A": "z", "B": "", "C": ""}
+    assert parse_container(raw).env == ["A", "B", "C"]
+    raw["Config"]["Env"] = None
+    assert environment_of(raw) == {}
+    assert parse_container(raw).env == []
 
 
 @on_every_engine

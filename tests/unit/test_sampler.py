@@ -9,13 +9,19 @@ from typing import Any
 import pytest
 
 from orchestrator import sampler as module
-from orchestrator.errors import ContainerNotFound, ContainerNotRunning, EngineUnavailable
+from orchestrator.access import Access
+from orchestrator.errors import (
+    ContainerNotFound,
+    ContainerNotRunning,
+    EngineUnavailable,
+    NotManaged,
+)
 from orchestrator.interest import EVERYTHING, HOT, IDLE, Interest
 from orchestrator.inventory import Inventory
 from orchestrator.models import Container
 from orchestrator.sampler import Sampler
 from orchestrator.sampler_counts import SamplerCounts
-from orchestrator.settings import Settings
+from orchestrator.settings import Settings, Unmanaged
 from orchestrator.stats import Sample
 
 from .containers import at, container
@@ -80,7 +86,9 @@ class Host:
 
 
 class Setting:
-    def __init__(self, budget: float = 0.2, **settings: Any) -> None:
+    def __init__(
+        self, budget: float = 0.2, unmanaged: Unmanaged = "false", **settings: Any
+    ) -> None:
         self.samples, self.host, self.inventory = Samples(), Host(), Inventory()
         self.interest = Interest(budget)
         self.counts = SamplerCounts()
@@ -88,6 +96,7 @@ class Setting:
             self.samples,  # type: ignore[arg-type]
             self.host,  # type: ignore[arg-type]
             self.inventory,
+            Access(unmanaged, None),
             self.interest,
             self.counts,
             Settings(**settings),
@@ -108,6 +117,9 @@ def age_by(it: Setting, seconds: float) -> None:
     for full_id, each in latest.items():
         latest[full_id] = replace(each, taken=each.taken - seconds)
     it.samples.ahead += seconds
+
+
+THEIRS = container("c3" * 32, name="theirs", managed=False)
 
 
 # One container
@@ -277,6 +289,51 @@ async def test_renewing_samples_what_is_old_and_neither_asks_the_engine_nor_make
     await it.sampler.renew()
     await it.sampler.renew()  # nothing is old
     assert it.samples.read_ones.count("web") == 4
+
+
+# Containers of others
+
+
+async def test_what_others_use_is_neither_sampled_nor_told(it: Setting) -> None:
+    it.inventory.put(THEIRS)
+    for _ in range(2):
+        await it.sampler.run_once()
+    await it.sampler.renew()
+    found = await it.sampler.all([THEIRS, WEB])
+    assert [each.name for each in found] == ["web"]
+    assert {each.name for each, _ in it.sampler.latest()} == {"web", "db"}
+    with pytest.raises(NotManaged):
+        await it.sampler.stats(THEIRS)
+    with pytest.raises(NotManaged):
+        it.sampler.history(THEIRS, None, None)
+    with pytest.raises(NotManaged):
+        it.sampler.require_stream(THEIRS)
+    stream = it.sampler.follow_all(lambda: [THEIRS, WEB], 3600)
+    assert [each.name for each in await anext(stream)] == ["web"]
+    await stream.aclose()
+    assert "theirs" not in it.samples.read_ones + it.samples.asked
+    assert all(THEIRS.full_id not in kept for kept in it.samples.kept)
+
+
+async def test_that_others_do_not_run_is_not_told_either(it: Setting) -> None:
+    stopped = container("c3" * 32, name="theirs", managed=False, state="exited")
+    it.inventory.put(stopped)
+    with pytest.raises(NotManaged):
+        await it.sampler.stats(stopped)
+    with pytest.raises(NotManaged):
+        it.sampler.require_stream(stopped)
+
+
+@pytest.mark.parametrize("unmanaged", ["read", "true"])
+async def test_where_it_is_allowed_others_are_sampled_like_ours(unmanaged: Unmanaged) -> None:
+    it = Setting(unmanaged=unmanaged)
+    it.inventory.put(THEIRS)
+    await it.sampler.run_once()
+    assert [each.name for each in await it.sampler.all([THEIRS, WEB])] == ["theirs", "web"]
+    assert "theirs" in {each.name for each, _ in it.sampler.latest()}
+    assert (await it.sampler.stats(THEIRS)).name == "theirs"
+    assert len(it.sampler.history(THEIRS, None, None)) > 0
+    it.sampler.require_stream(THEIRS)
 
 
 # The beat
