@@ -227,6 +227,7 @@ CREATE = (
 ANYWHERE: tuple[type[errors.OrchestratorError], ...] = (
     errors.Unauthenticated,
     errors.InsufficientScope,
+    errors.FromContainer,
     errors.HostNotAllowed,
     errors.CrossOrigin,
     errors.UnsupportedMediaType,

@@ -22,12 +22,12 @@
     pools        threads for calls that block, with deadlines
     engine       the only module that talks to Docker
     inventory    what the engine holds, in memory
-    history      a bounded series of figures; pure
     host_files   what the host uses, in the kernel's files, and whose figures those are
     system       the host's statistics: the last sample, and a history
     host_ports   the host's ports that processes listen on
     callers      who asks: the key, and the address
     keys         the keys there are, as digests, from the environment and a file
+    own_bridges  which callers are containers on networks of ours
     security     who is let in: keys, names of this service, pages of other origins
     limits       what a request may weigh, and how many there may be at once
     connections  how many, how slow; what cannot be read is answered

@@ -18,7 +18,7 @@ from typing import Any
 
 from . import callers, request_ids
 from .errors import OrchestratorError
-from .meters import route_of
+from .meters import UNMATCHED, route_of
 from .models import Container
 from .request_ids import App, Message, Receive, Send
 
@@ -124,9 +124,13 @@ def _key_in(path: str) -> str | None:
 
 
 def _verb(scope: Message) -> str:
+    """By the path, for what is refused at the door has no route yet."""
+    method, parts = scope["method"], scope["path"].split("/")
+    if _key_in(scope["path"]) is not None:
+        parts[2] = "{id}"
     route = route_of(scope)
-    return VERBS.get((scope["method"], route)) or (
-        route if route == "unmatched" else f"{scope['method']} {route}"
+    return VERBS.get((method, "/".join(parts))) or (
+        route if route == UNMATCHED else f"{method} {route}"
     )
 
 

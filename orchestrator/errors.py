@@ -176,6 +176,13 @@ class HostNotAllowed(ForbiddenError):
     title = "The service does not answer to this name"
 
 
+class FromContainer(ForbiddenError):
+    """A container of this service called it, and nobody said that they may."""
+
+    code = "from-container"
+    title = "Containers may not call this service"
+
+
 class CrossOrigin(ForbiddenError):
     code = "cross-origin"
     title = "A page of another origin may not do this"

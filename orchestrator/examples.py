@@ -250,6 +250,8 @@ DETAILS: dict[str, str] = {
     "insufficient-scope": 'The key "dashboard" may only read. Use one with the scope write.',
     "host-not-allowed": "This service does not answer to that name in the Host header. Call it by"
     " its address, or add the name to the setting ALLOWED_HOSTS.",
+    "from-container": "This service does not answer to the containers it has made. The setting"
+    " ALLOW_FROM_CONTAINERS lets them in.",
     "cross-origin": "A page of another origin may not change anything here. The setting"
     " CORS_ORIGINS lets origins in.",
     "unsupported-media-type": "The body must be JSON, sent with the header Content-Type:"

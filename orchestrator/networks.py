@@ -36,6 +36,7 @@ from .errors import (
 from .inventory import Inventory
 from .labels import LABEL_MANAGED
 from .models import Container
+from .own_bridges import BRIDGE_PREFIX
 
 log = logging.getLogger(__name__)
 
@@ -243,4 +244,4 @@ def home_of(container: Container) -> str | None:
 
 def _bridge(number: int) -> str:
     """The name of a network's interface on the host, of 15 characters at most."""
-    return f"br-orch-api-{number}"
+    return f"{BRIDGE_PREFIX}{number}"

@@ -1,9 +1,9 @@
 """Who is let in: keys, the names this service is called by, and pages of other origins.
 
-Two ASGI middlewares. `Door` raises errors before a route is found: for a Host that is not this
-service's (DNS rebinding), for a page of another origin that would change something, for a missing
-or wrong key, and for a body that is not JSON. `SecurityHeaders` tells browsers, in every answer,
-what they may do with it.
+Two ASGI middlewares. `Door` raises errors before a route is found: for a container of this
+service, for a Host that is not this service's (DNS rebinding), for a page of another origin that
+would change something, for a missing or wrong key, and for a body that is not JSON.
+`SecurityHeaders` tells browsers, in every answer, what they may do with it.
 """
 
 import base64
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from . import callers, errors
 from .callers import Caller
 from .keys import Keyring
+from .own_bridges import OwnBridges
 from .request_ids import App, Message, Receive, Send
 from .settings import Settings, is_loopback
 
@@ -57,9 +58,11 @@ class Door:
         self._own_host = settings.host.lower()
         self._hosts = settings.allowed_hosts
         self._origins = settings.cors_origins
+        self._bridges = None if settings.allow_from_containers else OwnBridges()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            self._check_peer(scope)
             host = self._check_host(scope)
             if scope["method"] not in SAFE_METHODS:
                 self._check_origin(scope, host)
@@ -67,6 +70,13 @@ class Door:
             if scope["method"] not in SAFE_METHODS:
                 check_content_type(scope)
         await self._app(scope, receive, send)
+
+    def _check_peer(self, scope: Message) -> None:
+        if self._bridges is not None and self._bridges.have(_peer(scope)):
+            raise errors.FromContainer(
+                "This service does not answer to the containers it has made. The setting"
+                " ALLOW_FROM_CONTAINERS lets them in."
+            )
 
     def _check_host(self, scope: Message) -> str:
         """The Host header, "" where HTTP/1.0 has none; raises HostNotAllowed."""
@@ -108,7 +118,7 @@ class Door:
 
     def _caller(self, scope: Message) -> Caller:
         """Who asks; raises Unauthenticated and InsufficientScope."""
-        peer = (scope["client"][0] if scope.get("client") else "") or "-"
+        peer = _peer(scope)
         if scope["path"] in WITHOUT_KEY:
             return Caller(None, "read", peer)
         if not self._keyring.configured:
@@ -168,6 +178,11 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+def _peer(scope: Message) -> str:
+    """The address that a request came from, "-" where there is none."""
+    return (scope["client"][0] if scope.get("client") else "") or "-"
 
 
 def values(scope: Message, name: bytes) -> list[str]:

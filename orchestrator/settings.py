@@ -149,6 +149,7 @@ class Settings(BaseSettings):
     mutation_queue: int = Field(256, ge=1, le=100_000)  # changes under way or waiting
     husk_grace: float = Field(120.0, ge=1, le=86400)  # seconds; see leftovers
     allow_unmanaged: Annotated[Unmanaged, BeforeValidator(_unmanaged)] = "false"
+    allow_from_containers: bool = False  # whether containers may call this service
     allow_icc: bool = False  # whether containers reach each other directly; see networks
 
     max_body: Annotated[int, BeforeValidator(_size)] = Field(64 * 1024, ge=1024)  # bytes

@@ -101,6 +101,8 @@ def test_refused_requests_have_a_line_with_bounded_text(start: Start) -> None:
         service.client.delete("/containers/" + "x" * 7_000),
         service.client.patch("/nowhere"),
         service.client.put("/containers/create"),
+        service.client.post("/containers/web-1/stop", headers={"Host": "evil.example"}),
+        service.client.delete("/containers/containers", headers={"Origin": "http://evil.example"}),
     ]
     wait_until(lambda: len(lines_in(service.log())) == len(answers))
     lines = lines_in(service.log())
@@ -109,7 +111,10 @@ def test_refused_requests_have_a_line_with_bounded_text(start: Start) -> None:
     assert [line["request_id"] for line in lines] == [
         answer.headers["x-request-id"] for answer in answers
     ]
-    assert lines[2]["verb"] == "unmatched"
+    # What the request was meant to do, also where it was refused before anybody looked at that.
+    verbs = ["create", "remove", "unmatched", "PUT /containers/create", "stop", "remove"]
+    assert [line["verb"] for line in lines] == verbs
+    assert [line["name"] for line in lines[-2:]] == ["web-1", "containers"]
     assert max(len(json.dumps(line)) for line in lines) < 2_000
 
 

@@ -36,6 +36,22 @@ targets = json.loads(sys.argv[1])
 with ThreadPoolExecutor(16) as pool:
     print(json.dumps([each for each, yes in zip(targets, pool.map(connects, targets)) if yes]))
 """
+# Run in a container: tells what each of the URLs that answers at all answers to a POST with a key.
+ANSWERS = """
+import json, sys, urllib.error, urllib.request
+found = {}
+for url in sys.argv[2:]:
+    asking = urllib.request.Request(
+        url, b"{}", {"Authorization": "Bearer " + sys.argv[1], "Content-Type": "application/json"}
+    )
+    try:
+        urllib.request.urlopen(asking, timeout=3)
+    except urllib.error.HTTPError as error:
+        found[url] = [error.code, json.load(error)["code"]]
+    except OSError:
+        continue
+print(json.dumps(found))
+"""
 # Run in a container: tells which of the targets answer a datagram.
 ECHOES = """
 import json, socket, sys
@@ -160,6 +176,36 @@ def test_the_api_is_out_of_reach_on_every_address_of_the_host(
     # The question is asked well: the host is reached from there, at a port that is published.
     assert (endpoint(docker_client, inside)["Gateway"], port_of(neighbour)) in found
     assert not found & api
+
+
+def test_an_api_for_all_does_not_answer_to_containers(
+    start_service: Callable[..., Service], docker_client: docker.DockerClient, run_in: Run
+) -> None:
+    """One that listens on every address, and whose key the container has got hold of."""
+    key = "0123456789abcdef" * 2
+    service = start_service(HOST="0.0.0.0", API_KEY=key, ALLOWED_HOSTS="*")
+    service.client.headers["Authorization"] = f"Bearer {key}"
+    inside = service.created(command=SERVER)
+    if not is_here(docker_client, inside):
+        pytest.skip("the engine is on another host")
+    hosts = addresses_of_host() | {endpoint(docker_client, inside)["Gateway"]}
+    urls = [f"http://{host}:{service.port}/" for host in hosts if ":" not in host]
+
+    def answers() -> dict[str, list[Any]]:
+        return dict(run_in(inside, ANSWERS, key, *urls))
+
+    found = answers()
+    assert f"http://{endpoint(docker_client, inside)['Gateway']}:{service.port}/" in found
+    assert list(found.values()) == [[403, "from-container"]] * len(found)
+    audited = [line for line in service.log().splitlines() if '"outcome": "from-container"' in line]
+    assert len(audited) == len(found)
+    assert service.client.get("/health").status_code == 200, "others are answered"
+
+    service.stop()
+    service.environment["ALLOW_FROM_CONTAINERS"] = "true"
+    service.start()
+    # Past the door; this path does not take that method.
+    assert set(map(tuple, answers().values())) == {(405, "method-not-allowed")}
 
 
 def test_nor_is_the_api_reached_by_names_of_the_host(

@@ -40,7 +40,7 @@ CODES = {
     "container-not-found": 404, "image-not-found": 404, "port-not-found": 404,
     "ambiguous-id": 409, "name-in-use": 409, "port-in-use": 409, "port-given-away": 409,
     "container-not-running": 409, "container-paused": 409, "container-busy": 409,
-    "insufficient-scope": 403, "host-not-allowed": 403, "cross-origin": 403,
+    "insufficient-scope": 403, "host-not-allowed": 403, "cross-origin": 403, "from-container": 403,
     "unauthenticated": 401, "unsupported-media-type": 415,
     "over-limit": 403, "quota-exceeded": 403,
     "port-refused": 409, "not-managed": 403, "volume-not-managed": 403, "image-not-allowed": 403,

@@ -48,6 +48,7 @@ DEFAULTS: dict[str, Any] = {
     "containers_per_key": 0,
     "log_rotation": "10m,3",
     "allow_unmanaged": "false",
+    "allow_from_containers": False,
     "allow_icc": False,
     "log_format": "text",
     "audit_log": None,
