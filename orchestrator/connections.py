@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any
 
 import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from . import problems
 from .errors import MalformedRequest, OrchestratorError, TooManyConnections
@@ -28,6 +28,10 @@ HEAD_SECONDS = 10.0
 # Seconds that an answered connection is still read, and what comes is thrown away: closed at once,
 # the kernel would tell the caller of a reset, and drop the answer with it.
 LINGER_SECONDS = 1.0
+# What may still come of a body whose request is answered already, for the connection to be kept:
+# most clients send a body after its head, and may be refused in between.
+REST_SECONDS = 1.0
+REST_BYTES = 64 * 1024
 
 
 class Connections:
@@ -90,6 +94,9 @@ class Connection(H11Protocol):
     idle_since = 0.0
     _refused = False  # answered for good; what still comes is thrown away
     _head_timer: asyncio.TimerHandle | None = None
+    _rest_of: RequestResponseCycle | None = None  # answered, and its body has not come to its end
+    _rest_bytes = 0
+    _rest_timer: asyncio.TimerHandle | None = None
     _linger_timer: asyncio.TimerHandle | None = None
 
     @property
@@ -122,7 +129,10 @@ class Connection(H11Protocol):
         if self._refused or self.transport.is_closing():
             return
         super().data_received(data)
-        self._after_reading()
+        if self._rest_of is not None:
+            self._after_more_of_the_rest(len(data))
+        else:
+            self._after_reading()
 
     def eof_received(self) -> None:
         if self._refused:
@@ -130,6 +140,9 @@ class Connection(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """What h11 cannot read. (The name and the argument are uvicorn's.)"""
+        if self._rest_of is not None:  # the request has its answer
+            self._linger()
+            return
         too_large = len(self.conn.trailing_data[0]) >= self._most_at_once()
         self._refuse(
             headers_too_large()
@@ -142,13 +155,15 @@ class Connection(H11Protocol):
 
     def on_response_complete(self) -> None:
         self.idle_since = self.loop.time()
-        if self.conn.their_state is h11.SEND_BODY and not self.transport.is_closing():
-            # Answered before its end, which nobody waits for.
-            self.server_state.total_requests += 1
-            self._linger()
-            return
         super().on_response_complete()
-        if not self._refused:
+        if self._refused or self.transport.is_closing():
+            return
+        if self.conn.their_state is h11.SEND_BODY:
+            self._unset_keepalive_if_required()
+            self._stop_timers()
+            self._rest_of, self._rest_bytes = self.cycle, 0
+            self._rest_timer = self.loop.call_later(REST_SECONDS, self._linger)
+        else:
             self._after_reading()
 
     def shutdown(self) -> None:
@@ -168,15 +183,32 @@ class Connection(H11Protocol):
             self._unset_keepalive_if_required()
             self._watch_head()
 
+    def _after_more_of_the_rest(self, count: int) -> None:
+        """uvicorn throws away what comes of the body, and reads the next request behind it."""
+        if self._refused or self.transport.is_closing():
+            return
+        if self.cycle is self._rest_of and self.conn.their_state is h11.SEND_BODY:
+            self._rest_bytes += count
+            if self._rest_bytes > REST_BYTES:
+                self._linger()
+            return
+        self._rest_of = None
+        self._stop_timers()
+        self._after_reading()
+        if self._head_timer is None and self.conn.their_state is h11.IDLE:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
     def _watch_head(self) -> None:
         refuse: Callable[[], None] = lambda: self._refuse(too_slow(self.head_seconds))  # noqa: E731
         self._head_timer = self.loop.call_later(self.head_seconds, refuse)
 
     def _stop_timers(self) -> None:
-        for timer in (self._head_timer, self._linger_timer):
+        for timer in (self._head_timer, self._rest_timer, self._linger_timer):
             if timer is not None:
                 timer.cancel()
-        self._head_timer = self._linger_timer = None
+        self._head_timer = self._rest_timer = self._linger_timer = None
 
     def _refuse(self, error: OrchestratorError) -> None:
         """Answers past the app, which knows nothing of this request or is told it is gone."""

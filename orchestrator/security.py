@@ -38,14 +38,16 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 
-# Swagger UI and ReDoc: styles are made by their scripts, pictures are written into their styles.
+# Swagger UI and ReDoc: pictures are written into their styles.
 _PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'{hashes}; style-src 'self' 'unsafe-inline';"
+    "default-src 'none'; script-src 'self'{hashes}; style-src 'self'{styles};"
     " img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src blob:;"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# The pages whose inline scripts are this service's own. Their policy names each by its hash.
-PAGES = frozenset(("/docs", "/docs/oauth2-redirect", "/redoc"))
+# The pages whose inline scripts are this service's own, and what their styles may be beside files.
+# The policy names each script by its hash. ReDoc's script writes styles as it runs, and shows
+# nothing without them.
+PAGES = {"/docs": "", "/docs/oauth2-redirect": "", "/redoc": " 'unsafe-inline'"}
 
 
 class Door:
@@ -172,7 +174,8 @@ class SecurityHeaders:
                     page = message
                     return
             elif page is not None:
-                set_header(page, "Content-Security-Policy", page_policy(message.get("body", b"")))
+                policy = page_policy(message.get("body", b""), PAGES[scope["path"]])
+                set_header(page, "Content-Security-Policy", policy)
                 await send(page)
                 page = None
             await send(message)
@@ -273,13 +276,15 @@ def is_page(scope: Message, start: Message) -> bool:
     )
 
 
-def page_policy(body: bytes) -> str:
-    """The Content-Security-Policy of a page: scripts from here, and those written into it."""
+def page_policy(body: bytes, styles: str) -> str:
+    """The Content-Security-Policy of a page: scripts from here, and those written into it; styles
+    from here, and what PAGES allows.
+    """
     hashes = [
         " 'sha256-" + base64.b64encode(hashlib.sha256(script).digest()).decode() + "'"
         for script in _INLINE_SCRIPT.findall(body)
     ]
-    return _PAGE_POLICY.format(hashes="".join(hashes))
+    return _PAGE_POLICY.format(hashes="".join(hashes), styles=styles)
 
 
 def add_headers(start: Message) -> None:

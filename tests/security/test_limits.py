@@ -179,6 +179,69 @@ def test_a_body_of_the_most_is_taken(small_service: Service) -> None:
     assert answer.status_code in (422, 503)
 
 
+REFUSED = b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
+ALIVE = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def one_answer(connection: socket.socket) -> bytes:
+    """The next answer of a connection that is kept, up to the end of its body."""
+    answer = b""
+    while not (found := re.search(rb"content-length: (\d+)\r\n(?s:.*?)\r\n\r\n", answer)) or len(
+        answer
+    ) < found.end() + int(found[1]):
+        data = connection.recv(65536)
+        assert data, f"closed in the middle: {answer!r}"
+        answer += data
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("length", "body"),
+    [
+        (b"Transfer-Encoding: chunked", [b"4\r\nab", b"cd\r\n", b"0\r\n\r\n"]),
+        (b"Content-Length: 4", [b"ab", b"cd"]),
+        (b"Content-Length: 60000", [b"a" * 30_000, b"b" * 30_000]),
+    ],
+    ids=["chunked", "small", "large"],
+)
+def test_a_connection_is_kept_when_the_answer_comes_before_the_end_of_the_body(
+    small_service: Service, length: bytes, body: list[bytes]
+) -> None:
+    with connect(small_service) as connection:
+        for rest in (body, body, [b"".join(body) + ALIVE], body):
+            connection.sendall(REFUSED + length + b"\r\n\r\n")
+            assert problem_in(one_answer(connection))["code"] == "unsupported-media-type"
+            for part in rest:
+                connection.sendall(part)
+            if not rest[-1].endswith(ALIVE):
+                connection.sendall(ALIVE)
+            assert one_answer(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_connection_that_was_kept_like_that_is_closed_when_it_is_idle(
+    small_service: Service,
+) -> None:
+    with connect(small_service) as connection:
+        connection.sendall(REFUSED + b"Content-Length: 4\r\n\r\n")
+        one_answer(connection)
+        connection.sendall(b"abcd")
+        assert read_to_the_end(connection) == b""
+
+
+@pytest.mark.parametrize(
+    "rest", [b"", b"a" * 200_000, b"1\r\nno chunk"], ids=["none", "much", "garbage"]
+)
+def test_a_body_that_does_not_end_after_the_answer_is_not_waited_for(
+    small_service: Service, rest: bytes
+) -> None:
+    length = b"Transfer-Encoding: chunked" if rest.startswith(b"1") else b"Content-Length: 9000000"
+    with connect(small_service) as connection:
+        connection.sendall(REFUSED + length + b"\r\n\r\n")
+        assert problem_in(one_answer(connection))["code"] == "unsupported-media-type"
+        connection.sendall(rest)
+        assert read_to_the_end(connection) == b""
+
+
 def test_a_thousand_idle_connections_stop_nobody(start: Start) -> None:
     service = start()
     with ExitStack() as stack:
