@@ -39,6 +39,7 @@
     watcher      list + watch: inventory and ports equal to the engine
     access       what may be done with which container
     own_container  which container this process runs in
+    programs     whether a program is in a container, before it is started
     images       images to clone from, pulled when they are missing
     rebuild      a container's inspection as a create of the same once more; pure
     refused_ports  ports that the engine refused, and who has them

@@ -30,6 +30,11 @@ def limits_of(request: CreateRequest, settings: Settings) -> Limits:
     )
 
 
+def has_init(request: CreateRequest, settings: Settings) -> bool:
+    """Whether process 1 of the container is an init process."""
+    return settings.default_init if request.init is None else request.init
+
+
 def confinement(
     request: CreateRequest, image: Mapping[str, Any], settings: Settings
 ) -> dict[str, Any]:
@@ -45,7 +50,7 @@ def confinement(
         "PidsLimit": limits.pids or 0,
         "SecurityOpt": ["no-new-privileges"],
         "CapDrop": list(CAPABILITIES_DROPPED),
-        "Init": request.init,
+        "Init": has_init(request, settings),
     }
     if settings.log_rotation != "off":
         size, _, files = settings.log_rotation.partition(",")

@@ -197,11 +197,11 @@ class CreateRequest(BaseModel):
         description="`restricted` takes all capabilities away, makes the root file system read-only"
         " with a small /tmp in memory, and runs as nobody an image that would run as root.",
     )
-    init: bool = Field(
-        False,
+    init: bool | None = Field(
+        None,
         strict=True,
         description="Whether a small init process is process 1, which hands signals on and reaps"
-        " children. A program that is missing is then no `start-refused`: it ends with 127.",
+        " children. Default: the setting DEFAULT_INIT.",
     )
     pull: Literal["missing", "always", "never"] = Field(
         "missing", description="When to pull the image from its registry."

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from . import callers
-from .confinement import confinement, limits_of
+from .confinement import confinement, has_init, limits_of
 from .create_request import CreateRequest
 from .engine import Engine
 from .errors import (
@@ -31,6 +31,7 @@ from .networks import Networks
 from .payloads import create_body, exposed_ports, image_labels, is_husk, is_own_volume
 from .port_record import port_in_use
 from .ports import PortAllocator, Reservation
+from .programs import Programs, program_of
 from .quotas import Admission, Quotas
 from .refused_ports import RefusedPorts
 from .settings import Settings
@@ -69,6 +70,7 @@ class Creates:
         refresh: Callable[[str], Awaitable[Container | None]],
         mutations: Mutations,
         leftovers: Leftovers,
+        programs: Programs,
         settings: Settings,
     ) -> None:
         self._engine = engine
@@ -82,6 +84,7 @@ class Creates:
         self._settings = settings
         self._images = Images(engine, settings.default_image)
         self._quotas = Quotas(inventory, settings)
+        self._programs = programs
 
     async def create(self, request: CreateRequest, key: str | None) -> Container:
         """The container, running unless `start` is false; or an error, and nothing is left of it.
@@ -177,7 +180,7 @@ class Creates:
                     created_by=admission.owner,
                 )
                 try:
-                    return await self._try(request, name, body, create_id, reservation)
+                    return await self._try(request, image, name, body, create_id, reservation)
                 except PortRefused as refused:
                     await self._refused_ports.hold(refused, reservation)
             if request.port is not None:
@@ -193,6 +196,7 @@ class Creates:
     async def _try(
         self,
         request: CreateRequest,
+        image: dict[str, Any],
         name: str | None,
         body: dict[str, Any],
         create_id: str,
@@ -209,12 +213,23 @@ class Creates:
             async with self._networks.place() as network:
                 body["HostConfig"]["NetworkMode"] = network
                 full_id = await self._created(body, name, create_id)
-                return await self._started(request, full_id, network, reservation)
+                return await self._started(request, image, full_id, network, reservation)
         except OrchestratorError as error:
             await self._leftovers.undo(error, reservation, now=undo, later=undo)
             raise
         finally:
             self._leftovers.in_hand.discard(full_id or "")
+
+    async def _check_program(
+        self, request: CreateRequest, image: dict[str, Any], full_id: str
+    ) -> None:
+        """Raises StartRefused where an init process would hide from us that there is no program."""
+        if has_init(request, self._settings):
+            program = program_of(
+                image.get("Config") or {}, command=request.command, env=request.env
+            )
+            known = None if request.volumes else image.get("Id")
+            await self._programs.require(full_id, program, known)
 
     async def _created(self, body: dict[str, Any], name: str | None, create_id: str) -> str:
         """The full id of the new container, also if the engine's answer was lost."""
@@ -227,11 +242,17 @@ class Creates:
             return str(found[0]["Id"])
 
     async def _started(
-        self, request: CreateRequest, full_id: str, network: str, reservation: Reservation
+        self,
+        request: CreateRequest,
+        image: dict[str, Any],
+        full_id: str,
+        network: str,
+        reservation: Reservation,
     ) -> Container:
         self._leftovers.in_hand.add(full_id)
         async with self._mutations.lock(full_id):
             if request.start:
+                await self._check_program(request, image, full_id)
                 await self._networks.start(full_id, network)
                 reservation.commit(full_id, reservation.name or full_id[:12])
             container = await self._refresh(full_id)

@@ -251,6 +251,19 @@ class Engine:
             )
         return str(answer["Id"])
 
+    async def stat_path(self, container_id: str, path: str) -> tuple[int, str | None]:
+        """The status of `HEAD /containers/{id}/archive?path=` and what it says of the path, which
+        is followed to its last part. Any status is an answer: see programs.
+        """
+        client = self._connected()
+
+        def head() -> tuple[int, str | None]:
+            url = f"{client.base_url}/v{client.api_version}/containers/{container_id}/archive"
+            answer = client.head(url, params={"path": path}, timeout=client.timeout)
+            return answer.status_code, answer.headers.get("X-Docker-Container-Path-Stat")
+
+        return await self._call_twice("stat_path", "reads", head)
+
     async def start(self, container_id: str) -> None:
         """Starting one that runs is a no-op. Raises PortRefused, StartRefused, ContainerPaused."""
         client = self._connected()

@@ -34,6 +34,7 @@ from .mutations import Mutations
 from .networks import Networks, home_of
 from .port_record import port_in_use
 from .ports import PortAllocator
+from .programs import Programs, program_of
 from .refused_ports import RefusedPorts
 from .settings import Settings
 
@@ -78,7 +79,8 @@ class Lifecycle:
             self._mutations,
             self._leftovers,
         )
-        self._creates = Creates(*shared, settings)
+        self._programs = Programs(engine)
+        self._creates = Creates(*shared, self._programs, settings)
         self._moves = Moves(*shared)
 
     async def create(self, request: CreateRequest, key: str | None = None) -> Container:
@@ -150,6 +152,7 @@ class Lifecycle:
                 )
             if container.runs:
                 return container
+            await self._check_program(container)
             return await self._run(container, lambda: self._start_in_turn(container))
 
     async def _start_in_turn(self, container: Container) -> None:
@@ -164,6 +167,7 @@ class Lifecycle:
 
     async def _restart(self, key: str, grace: int) -> Container:
         async with self._managed(key) as container:
+            await self._check_program(container)
             return await self._run(
                 container,
                 lambda: self._networks.start(
@@ -239,6 +243,14 @@ class Lifecycle:
 
     async def _look_at(self, container: Container) -> None:
         await self._refresh(container.full_id)
+
+    async def _check_program(self, container: Container) -> None:
+        """Raises StartRefused for one that never ran, and has an init process but no program."""
+        if container.state == "created":
+            payload = await self._engine.inspect(container.full_id)
+            if (payload.get("HostConfig") or {}).get("Init"):
+                program = program_of(payload.get("Config") or {})
+                await self._programs.require(container.full_id, program, None)
 
     def _in_use(self, container: Container, port: int | None) -> PortInUse:
         """The error for the port of an existing container that the engine refused."""

@@ -13,6 +13,7 @@ _PORT_TAKEN = re.compile(
     r"|all ports are allocated"
 )
 _PORT_NUMBER = re.compile(r":(\d{1,5})(?::| |/|$)")
+_NO_INIT = re.compile(r"docker-init|init binary|catatonit")
 _BAD_COMMAND = re.compile(
     r"(oci runtime|container process|exec:).*(no such file or directory|not found in"
     r"|permission denied|exec format error|is a directory|not a directory|argument list too long)"
@@ -80,20 +81,31 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
             " free some, for example with `docker image prune` or `docker builder prune`, and try"
             " again."
         )
+    if _NO_INIT.search(low):
+        return errors.StartRefused(
+            'The engine has no init process to give. Create the container with "init": false; the'
+            " operator installs docker-init on the engine's host, or sets DEFAULT_INIT=false.",
+            program=None,
+        )
     if _BAD_COMMAND.search(low):
         program = _EXECUTABLE.search(text)
-        what = f'"{program[1]}"' if program else "its command, user or working directory"
-        return errors.StartRefused(
-            f"The container cannot start: {what} is missing or cannot be run in this image."
-            " Check `command`, and that the image was built for this host.",
-            program=program[1] if program else None,
-        )
+        return cannot_be_run(program[1] if program else None)
     if status in (400, 404, 406, 422) or "invalid" in low or "minimum memory" in low:
         reason = "" if _REVEALING.search(text) or len(text) > 300 else f": {text.rstrip('.')}"
         return errors.InvalidRequest(f"The Docker engine refused the request{reason}.")
     return errors.EngineFailed(
         "The Docker engine reported an error of its own; this service's log has its words under"
         " the request's id. Try again; if it stays, look at the engine's log."
+    )
+
+
+def cannot_be_run(program: str | None) -> errors.StartRefused:
+    """The error for a container whose program, if it is known which one, cannot be run."""
+    what = f'"{program}"' if program is not None else "its command, user or working directory"
+    return errors.StartRefused(
+        f"The container cannot start: {what} is missing or cannot be run in this image."
+        " Check `command`, and that the image was built for this host.",
+        program=program,
     )
 
 

@@ -134,6 +134,7 @@ class Settings(BaseSettings):
     default_memory: Annotated[int, BeforeValidator(parse_memory)] = 512 * 1024 * 1024
     default_cpus: float = Field(1.0, ge=0, le=4096, allow_inf_nan=False)  # 0: no limit
     default_pids: int = Field(512, ge=0, le=4194304)  # 0: no limit
+    default_init: bool = True  # whether process 1 of a container is an init process
     # The most that one container, all together, and those of one key may have. 0: no ceiling.
     max_memory: Annotated[int, BeforeValidator(_memory_or_none)] = 0
     max_cpus: float = Field(0, ge=0, le=4096, allow_inf_nan=False)

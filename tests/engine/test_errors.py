@@ -266,36 +266,39 @@ def test_what_was_sent_is_not_repeated(service: Service) -> None:
 # What only the engine can refuse
 
 
+@pytest.mark.parametrize("init", [True, False])
 def test_a_command_that_does_not_exist_leaves_nothing(
-    service: Service, docker_client: docker.DockerClient
+    service: Service, docker_client: docker.DockerClient, init: bool
 ) -> None:
     name = unique()
-    for command in (["/nope"], ["no-such-program"], ["/etc"], ["/etc/passwd"]):
+    # A file that is not for running, a directory, and a name that no directory of PATH has.
+    for command in (["/nope"], ["no-such-program"], ["/etc"], ["/etc/passwd"], ["./nope"], ["etc"]):
         with nothing_changes(service, docker_client):
-            answer = service.create(name=name, command=command, init=False)
+            answer = service.create(name=name, command=command, init=init)
             problem = assert_problem(answer, 422, "start-refused")
         assert command[0] in problem["detail"]
     # The name is to be had.
     assert service.created(name=name, start=False)["name"] == name
 
 
+@pytest.mark.parametrize("init", [True, False])
 def test_a_failed_create_leaves_no_volume_of_its_own(
-    named_volume: str, service: Service, docker_client: docker.DockerClient
+    named_volume: str, service: Service, docker_client: docker.DockerClient, init: bool
 ) -> None:
     volume = [f"{named_volume}:/data"]
     assert_problem(
-        service.create(volumes=volume, command=["/nope"], init=False), 422, "start-refused"
+        service.create(volumes=volume, command=["/nope"], init=init), 422, "start-refused"
     )
     with pytest.raises(NotFound):
         docker_client.volumes.get(named_volume)
     # One that was there before stays, in use or not.
     user = service.created(volumes=volume, start=False)
     assert_problem(
-        service.create(volumes=volume, command=["/nope"], init=False), 422, "start-refused"
+        service.create(volumes=volume, command=["/nope"], init=init), 422, "start-refused"
     )
     assert service.client.delete(f"/containers/{user['id']}").status_code == 200
     assert_problem(
-        service.create(volumes=volume, command=["/nope"], init=False), 422, "start-refused"
+        service.create(volumes=volume, command=["/nope"], init=init), 422, "start-refused"
     )
     assert docker_client.volumes.get(named_volume).name == named_volume
 

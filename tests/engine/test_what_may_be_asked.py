@@ -1,5 +1,7 @@
 """What a create may ask for, and what a container gets that asks for nothing."""
 
+import io
+import tarfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -9,7 +11,7 @@ import docker
 import pytest
 from docker.errors import NotFound
 
-from tests.conftest import IMAGE, TEST_LABEL, Service
+from tests.conftest import IMAGE, TEST_LABEL, Service, wait_until
 
 from .support import GRACEFUL, assert_problem, fetch, nothing_changes, port_of
 
@@ -69,7 +71,7 @@ def test_what_a_container_gets(service: Service, inspect: Inspect) -> None:
     dropped = {name.removeprefix("CAP_") for name in host["CapDrop"]}
     assert dropped == {"NET_RAW", "MKNOD", "AUDIT_WRITE", "SYS_CHROOT", "SETFCAP"}
     assert (host["NanoCpus"], host["PidsLimit"], host["Memory"]) == (10**9, 512, 512 << 20)
-    assert not host["Init"]
+    assert host["Init"] is True
     assert host["LogConfig"] == {
         "Type": "json-file",
         "Config": {"max-size": "10m", "max-file": "3"},
@@ -94,9 +96,68 @@ def test_what_the_kernel_says_of_a_container(
         assert not bounding >> bit & 1
 
 
-def test_an_init_process_can_be_asked_for(service: Service, inspect: Inspect) -> None:
-    container = service.created(command=GRACEFUL, init=True)
-    assert inspect(container["id"])["HostConfig"]["Init"] is True
+def test_process_1_is_an_init_process_unless_it_is_not_wanted(
+    service: Service, start_service: Callable[..., Service], docker_client: docker.DockerClient
+) -> None:
+    def process_1(of: Service, **wish: bool) -> str:
+        container = of.created(command=GRACEFUL, **wish)
+        return status_of_process_1(docker_client, container["id"])["Name"]
+
+    assert process_1(service) == process_1(service, init=True) == "docker-init"
+    assert process_1(service, init=False) == "python3"
+    without = start_service(DEFAULT_INIT="false")
+    assert process_1(without) == "python3"
+    assert process_1(without, init=True) == "docker-init"
+
+
+@pytest.mark.parametrize(
+    ("command", "env"),
+    [
+        (["python3", "-c", "import time; time.sleep(300)"], {}),  # a link
+        (["/usr/bin/sleep", "300"], {"PATH": "/nowhere"}),
+        (["../usr/bin/../bin/sleep", "300"], {"PATH": "/nowhere"}),
+        (["sleep", "300"], {"PATH": "/nowhere:../usr/bin"}),
+        (["/proc/self/exe", "-g", "--", "sleep", "300"], {}),  # there is no /proc before the start
+    ],
+)
+def test_programs_that_are_there_are_run(
+    service: Service, docker_client: docker.DockerClient, command: list[str], env: dict[str, str]
+) -> None:
+    container = service.created(command=command, env=env)
+    wait_until(
+        lambda: (
+            "sleep" in (top := str(docker_client.api.top(container["id"])["Processes"]))
+            or "time" in top
+        )
+    )
+
+
+def test_a_program_that_is_missing_is_found_out_at_a_later_start_too(
+    service: Service, docker_client: docker.DockerClient
+) -> None:
+    container = service.created(command=["/nope"], start=False)
+    for change in ("start", "restart"):
+        with nothing_changes(service, docker_client):
+            answer = service.client.post(f"/containers/{container['id']}/{change}")
+            assert_problem(answer, 422, "start-refused", program="/nope")
+
+
+def test_a_program_in_a_volume_is_looked_for_there(
+    named_volume: str, service: Service, docker_client: docker.DockerClient
+) -> None:
+    """The same image and command: once the volume does not have the program, once it does."""
+    asked = {"command": ["/own/run"], "volumes": [f"{named_volume}:/own"]}
+    assert_problem(service.create(**asked), 422, "start-refused", program="/own/run")
+    container = service.created(start=False, **asked)
+    script = b"#!/bin/sh\nexec sleep 300\n"
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        entry = tarfile.TarInfo("run")
+        entry.size, entry.mode = len(script), 0o755
+        tar.addfile(entry, io.BytesIO(script))
+    docker_client.containers.get(container["id"]).put_archive("/own", archive.getvalue())
+    assert service.client.post(f"/containers/{container['id']}/start").json()["state"] == "running"
+    assert service.created(**asked)["state"] == "running"
 
 
 def test_the_restricted_profile_runs_the_base_image(

@@ -93,11 +93,17 @@ class PrivateEngine:
 
     `disk_mb` puts its data on a small disk of its own. `apart` gives it a network of its own within
     the tests', without which two engines would quarrel about one bridge. Without `proxies` it has
-    no process for each port, and so is quick with very many.
+    no process for each port, and so is quick with very many. `init` is the path of the init process
+    that it gives to containers.
     """
 
     def __init__(
-        self, *, disk_mb: int | None = None, apart: bool = False, proxies: bool = True
+        self,
+        *,
+        disk_mb: int | None = None,
+        apart: bool = False,
+        proxies: bool = True,
+        init: str | None = None,
     ) -> None:
         # Short, for the path of a socket has 107 bytes; and a name that containerd takes.
         self.root = Path(tempfile.gettempdir()) / f"faults-{uuid.uuid4().hex[:8]}"
@@ -111,7 +117,8 @@ class PrivateEngine:
         transport = httpx.HTTPTransport(uds=str(self.socket))
         self.http = httpx.Client(transport=transport, base_url="http://engine", timeout=60)
         self.data.mkdir(parents=True)
-        (self.root / "daemon.json").write_text(json.dumps({"userland-proxy": proxies}))
+        configuration = {"userland-proxy": proxies} | ({"init-path": init} if init else {})
+        (self.root / "daemon.json").write_text(json.dumps(configuration))
         if disk_mb is not None:
             options = f"size={disk_mb}m"
             subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", self.data], check=True)

@@ -232,6 +232,23 @@ def test_the_service_asks_for_the_documented_routes_and_for_no_other(
         proxy.close()
 
 
+def test_without_the_route_that_looks_for_programs_they_are_started(
+    engine: PrivateEngine, sockets: Path, tmp_path: Path
+) -> None:
+    routes = [route for route in documented() if route[0] != "HEAD"]
+    proxy = AllowList(sockets / "without.sock", engine.socket, routes)
+    try:
+        with running(tmp_path, DOCKER_HOST=proxy.address) as service:
+            container = service.created(command=["/nonexistent"])
+            wait_until(
+                lambda: service.get(f"/containers/{container['id']}")["exit_code"] == 127,
+                what="it ends, for want of its program",
+            )
+            remove(service, container["id"])
+    finally:
+        proxy.close()
+
+
 @pytest.fixture
 def haproxy(engine: PrivateEngine, sockets: Path) -> Iterator[Path]:
     """A real one with the documented configuration; the path of its socket."""

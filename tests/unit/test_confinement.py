@@ -28,21 +28,27 @@ def test_a_request_without_wishes_has_every_limit() -> None:
         "PidsLimit": 512,
         "SecurityOpt": ["no-new-privileges"],
         "CapDrop": ["NET_RAW", "MKNOD", "AUDIT_WRITE", "SYS_CHROOT", "SETFCAP"],
-        "Init": False,
+        "Init": True,
         "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
     }
 
 
 def test_wishes_come_before_settings() -> None:
-    host = body(memory="64m", cpus=0.29, pids=7, init=True)["HostConfig"]
+    host = body(memory="64m", cpus=0.29, pids=7, init=False)["HostConfig"]
     assert (host["Memory"], host["MemorySwap"]) == (64 * MIB, 64 * MIB)
-    assert (host["NanoCpus"], host["PidsLimit"], host["Init"]) == (290_000_000, 7, True)
+    assert (host["NanoCpus"], host["PidsLimit"], host["Init"]) == (290_000_000, 7, False)
 
 
 def test_limits_and_rotation_can_be_turned_off() -> None:
     host = body(settings=Settings(default_cpus=0, default_pids=0, log_rotation="off"))["HostConfig"]
     assert (host["NanoCpus"], host["PidsLimit"]) == (0, 0)
     assert "LogConfig" not in host
+
+
+def test_the_operator_may_turn_the_init_process_off() -> None:
+    without = Settings(default_init=False)
+    assert body(settings=without)["HostConfig"]["Init"] is False
+    assert body(settings=without, init=True)["HostConfig"]["Init"] is True
 
 
 @pytest.mark.parametrize(

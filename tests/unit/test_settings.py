@@ -39,6 +39,7 @@ DEFAULTS: dict[str, Any] = {
     "allowed_images": ImagePolicy(),
     "default_cpus": 1.0,
     "default_pids": 512,
+    "default_init": True,
     "max_memory": 0,
     "max_cpus": 0.0,
     "max_pids": 0,
