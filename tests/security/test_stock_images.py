@@ -1,0 +1,166 @@
+"""Images that everybody runs, as they come, under what containers get by default.
+
+No registry need be reachable: the images are built from Debian's packages, with entry points that
+do as root what the official ones do; `stock_images` holds what they are made of. They are built
+once for each content of it, and stay on the engine.
+"""
+
+import hashlib
+import io
+import socket
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import docker
+import pytest
+from docker.errors import BuildError, ImageNotFound
+
+from tests.conftest import IMAGE, TEST_LABEL, Service, wait_until
+from tests.engine.support import fetch, port_of
+
+pytestmark = pytest.mark.engine
+
+Build = Callable[[str], str]
+
+CONTEXT = Path(__file__).parent / "stock_images"
+# What an entry point's first run may take on a machine that is busy: initdb is the longest.
+SECONDS = 120
+APT_FAILED = "non-zero code: 100"
+
+
+class Stock(NamedTuple):
+    """A program, what it must be given, and what a user sees of it."""
+
+    name: str
+    container_port: int
+    answers: Callable[[int], bool]
+    exit_code: int  # after the image's signal to stop
+    changes_user: bool
+    env: dict[str, str] = {}  # noqa: RUF012 - read only
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return {"container_ports": [self.container_port], "env": self.env}
+
+
+def says_ok(port: int) -> bool:
+    return fetch(port, "/", SECONDS).status_code == 200
+
+
+def says_pong(port: int) -> bool:
+    return asked(port, b"PING\r\n", 7) == b"+PONG\r\n"
+
+
+def wants_a_password(port: int) -> bool:
+    """Takes no TLS, which nobody set up, then asks a user who comes over the network to prove it."""
+    no_tls = asked(port, bytes.fromhex("0000000804d2162f"), 1)
+    words = b"user\0postgres\0\0"
+    start = (len(words) + 8).to_bytes(4, "big") + (3 << 16).to_bytes(4, "big") + words
+    return no_tls == b"N" and asked(port, start, 1) == b"R"
+
+
+def asked(port: int, question: bytes, size: int) -> bytes:
+    """The first bytes of the answer; b"" where nobody, or only the engine's proxy, is there."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as connection:
+        connection.sendall(question)
+        with connection.makefile("rb") as answer:
+            return answer.read(size)
+    return b""
+
+
+STOCK = {
+    stock.name: stock
+    for stock in (
+        Stock("nginx", 80, says_ok, 0, changes_user=True),
+        Stock("redis", 6379, says_pong, 0, changes_user=True),
+        Stock(
+            "postgres",
+            5432,
+            wants_a_password,
+            0,
+            changes_user=True,
+            env={"POSTGRES_PASSWORD": "a password"},
+        ),
+        # It has no handler of its own: 128 + SIGTERM.
+        Stock("python", 8000, says_ok, 143, changes_user=False),
+    )
+}
+
+
+@pytest.fixture(scope="session")
+def stock_image(docker_client: docker.DockerClient) -> Build:
+    """The name of the image of one of the programs, which is built where the engine has none."""
+    context, tag = packed()
+
+    def image_of(program: str) -> str:
+        name = f"{TEST_LABEL}-stock-{program}:{tag}"
+        with suppress(ImageNotFound):
+            docker_client.images.get(name)
+            return name
+        context.seek(0)
+        try:
+            docker_client.images.build(
+                fileobj=context,
+                custom_context=True,
+                target=program,
+                tag=name,
+                buildargs={"BASE_IMAGE": IMAGE},
+                rm=True,
+                use_config_proxy=True,
+            )
+        except BuildError as error:
+            if APT_FAILED not in str(error):
+                raise
+            pytest.skip("Debian's packages cannot be had, so there is no stock image to run")
+        return name
+
+    return image_of
+
+
+def packed() -> tuple[io.BytesIO, str]:
+    """The context of the build, and a tag that is another one for any other content."""
+    context, digest = io.BytesIO(), hashlib.sha256()
+    with tarfile.open(fileobj=context, mode="w") as tar:
+        for path in sorted(CONTEXT.iterdir()):
+            content = path.read_bytes()
+            member = tarfile.TarInfo(path.name)
+            member.size, member.mode = len(content), 0o755 if path.suffix == ".sh" else 0o644
+            tar.addfile(member, io.BytesIO(content))
+            digest.update(f"{path.name} {len(content)}\n".encode() + content)
+    return context, digest.hexdigest()[:16]
+
+
+@pytest.fixture(params=STOCK)
+def stock(request: pytest.FixtureRequest) -> Iterator[Stock]:
+    yield STOCK[request.param]
+
+
+def waits_for(stock: Stock, container: dict[str, Any], client: docker.DockerClient) -> None:
+    port = port_of(container, f"{stock.container_port}/tcp")
+    try:
+        wait_until(lambda: stock.answers(port), SECONDS, f"{stock.name} answers on {port}")
+    except BaseException:
+        print(client.api.logs(container["id"]).decode())
+        raise
+
+
+def users_of(client: docker.DockerClient, container: str) -> set[str]:
+    top = client.api.top(container, ps_args="-eo pid,uid")
+    return {uid for _, uid in top["Processes"]}
+
+
+def test_it_runs_as_it_comes_and_stops_when_it_is_asked_to(
+    stock: Stock, stock_image: Build, service: Service, docker_client: docker.DockerClient
+) -> None:
+    container = service.created(image=stock_image(stock.name), **stock.body)
+    path = f"/containers/{container['id']}"
+    for _ in range(2):  # a second time with the files that it made the first time
+        waits_for(stock, container, docker_client)
+        # The init process is root's; with the server there is another user.
+        assert len(users_of(docker_client, container["id"])) == 1 + stock.changes_user
+        stopped = service.client.post(f"{path}/stop").json()
+        assert (stopped["state"], stopped["exit_code"]) == ("exited", stock.exit_code)
+        container = service.client.post(f"{path}/start").json()
