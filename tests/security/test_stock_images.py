@@ -9,7 +9,7 @@ import hashlib
 import io
 import socket
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,7 +55,7 @@ def says_pong(port: int) -> bool:
 
 
 def wants_a_password(port: int) -> bool:
-    """Takes no TLS, which nobody set up, then asks a user who comes over the network to prove it."""
+    """Takes no TLS, which nobody set up, then asks one who comes over the network to prove it."""
     no_tls = asked(port, bytes.fromhex("0000000804d2162f"), 1)
     words = b"user\0postgres\0\0"
     start = (len(words) + 8).to_bytes(4, "big") + (3 << 16).to_bytes(4, "big") + words
@@ -134,22 +134,26 @@ def packed() -> tuple[io.BytesIO, str]:
 
 
 @pytest.fixture(params=STOCK)
-def stock(request: pytest.FixtureRequest) -> Iterator[Stock]:
-    yield STOCK[request.param]
+def stock(request: pytest.FixtureRequest) -> Stock:
+    return STOCK[request.param]
 
 
-def waits_for(stock: Stock, container: dict[str, Any], client: docker.DockerClient) -> None:
-    port = port_of(container, f"{stock.container_port}/tcp")
-    try:
-        wait_until(lambda: stock.answers(port), SECONDS, f"{stock.name} answers on {port}")
-    except BaseException:
-        print(client.api.logs(container["id"]).decode())
-        raise
+def waits_for(
+    service: Service, stock: Stock, container: dict[str, Any], client: docker.DockerClient
+) -> None:
+    """Until the program answers on its host port, over its own protocol."""
+    path, port = f"/containers/{container['id']}", port_of(container, f"{stock.container_port}/tcp")
+
+    def answers() -> bool:
+        if service.get(path)["state"] != "running":
+            pytest.fail(f"it ended:\n{client.api.logs(container['id']).decode()}")
+        return stock.answers(port)
+
+    wait_until(answers, SECONDS, f"{stock.name} answers on port {port}")
 
 
 def users_of(client: docker.DockerClient, container: str) -> set[str]:
-    top = client.api.top(container, ps_args="-eo pid,uid")
-    return {uid for _, uid in top["Processes"]}
+    return {uid for _, uid in client.api.top(container, ps_args="-eo pid,uid")["Processes"]}
 
 
 def test_it_runs_as_it_comes_and_stops_when_it_is_asked_to(
@@ -157,10 +161,52 @@ def test_it_runs_as_it_comes_and_stops_when_it_is_asked_to(
 ) -> None:
     container = service.created(image=stock_image(stock.name), **stock.body)
     path = f"/containers/{container['id']}"
-    for _ in range(2):  # a second time with the files that it made the first time
-        waits_for(stock, container, docker_client)
-        # The init process is root's; with the server there is another user.
+    for _ in range(2):  # the second time with the files that it made the first time
+        waits_for(service, stock, container, docker_client)
+        # The init process is root's; where the server changes its user there is another one.
         assert len(users_of(docker_client, container["id"])) == 1 + stock.changes_user
         stopped = service.client.post(f"{path}/stop").json()
         assert (stopped["state"], stopped["exit_code"]) == ("exited", stock.exit_code)
         container = service.client.post(f"{path}/start").json()
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("nginx", ["nginx", "-c", "/etc/nginx/nginx-in-tmp.conf", "-g", "daemon off;"]),
+        ("redis", ["redis-server", "--protected-mode", "no", "--save", ""]),
+        ("python", None),
+    ],
+)
+def test_under_the_restricted_profile_it_runs_when_it_writes_nowhere_but_in_tmp(
+    name: str,
+    command: list[str] | None,
+    stock_image: Build,
+    service: Service,
+    docker_client: docker.DockerClient,
+) -> None:
+    stock, given = STOCK[name], {"command": command} if command else {}
+    container = service.created(
+        image=stock_image(name), profile="restricted", **stock.body, **given
+    )
+    waits_for(service, stock, container, docker_client)
+    assert len(users_of(docker_client, container["id"])) == 1
+    stopped = service.client.post(f"/containers/{container['id']}/stop").json()
+    assert (stopped["state"], stopped["exit_code"]) == ("exited", stock.exit_code)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("nginx", "Read-only file system"), ("postgres", "not permitted")]
+)
+def test_under_the_restricted_profile_it_ends_when_it_needs_more(
+    name: str,
+    reason: str,
+    stock_image: Build,
+    service: Service,
+    docker_client: docker.DockerClient,
+) -> None:
+    container = service.created(image=stock_image(name), profile="restricted", **STOCK[name].body)
+    path = f"/containers/{container['id']}"
+    wait_until(lambda: service.get(path)["state"] == "exited", SECONDS, f"{name} gives up")
+    assert service.get(path)["exit_code"] == 1
+    assert reason in docker_client.api.logs(container["id"]).decode()

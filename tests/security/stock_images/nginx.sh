@@ -1,6 +1,9 @@
 #!/bin/sh
-# As root: writes a site's configuration, then runs nginx, which makes its caches, gives them to the
-# user of its workers, and binds port 80.
+# As root: adjusts the site's configuration where it may, then runs nginx, which makes its caches,
+# gives them to the user of its workers, and binds port 80.
 set -e
-echo "server { listen ${NGINX_PORT:-80}; location / { return 200 nginx; } }" >/etc/nginx/conf.d/default.conf
+site=/etc/nginx/conf.d/default.conf
+if touch "$site" 2>/dev/null; then
+  sed -i "s/listen [0-9]*;/listen ${NGINX_PORT:-80};/" "$site"
+fi
 exec "$@"
