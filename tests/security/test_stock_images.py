@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import docker
+import httpx
 import pytest
 from docker.errors import BuildError, ImageNotFound
 
 from tests.conftest import IMAGE, TEST_LABEL, Service, wait_until
-from tests.engine.support import fetch, port_of
+from tests.engine.support import port_of
 
 pytestmark = pytest.mark.engine
 
@@ -47,7 +48,9 @@ class Stock(NamedTuple):
 
 
 def says_ok(port: int) -> bool:
-    return fetch(port, "/", SECONDS).status_code == 200
+    with suppress(httpx.TransportError):
+        return httpx.get(f"http://127.0.0.1:{port}/", timeout=5, trust_env=False).status_code == 200
+    return False
 
 
 def says_pong(port: int) -> bool:
@@ -210,3 +213,13 @@ def test_under_the_restricted_profile_it_ends_when_it_needs_more(
     wait_until(lambda: service.get(path)["state"] == "exited", SECONDS, f"{name} gives up")
     assert service.get(path)["exit_code"] == 1
     assert reason in docker_client.api.logs(container["id"]).decode()
+
+
+def test_under_the_restricted_profile_redis_does_not_end_before_it_has_saved(
+    stock_image: Build, service: Service, docker_client: docker.DockerClient
+) -> None:
+    stock = STOCK["redis"]
+    container = service.created(image=stock_image("redis"), profile="restricted", **stock.body)
+    waits_for(service, stock, container, docker_client)
+    answer = service.client.post(f"/containers/{container['id']}/stop?timeout=1")
+    assert answer.json()["exit_code"] == 137  # killed
