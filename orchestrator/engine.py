@@ -29,8 +29,11 @@ import urllib3
 
 from . import errors
 from .pools import Pool, deadline_of_this_thread
-from .refusals import pull_failure, refusal
+from .refusals import pull_failure, refusal, tunnel_failure
 from .settings import Settings
+from .ssh_address import SCHEME as SSH
+from .ssh_address import SshAddress
+from .tunnel import Tunnel, TunnelFailedError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -129,6 +132,8 @@ class Engine:
         self._on_call = on_call
         self._client: docker.APIClient | None = None
         self._pools = {name: Pool(name, size) for name, size in _POOLS.items()}
+        host = settings.docker_host or ""
+        self._tunnel = Tunnel(SshAddress.parse(host)) if host.startswith(SSH) else None
 
     @property
     def socket_path(self) -> str | None:
@@ -161,8 +166,9 @@ class Engine:
         """Opens a client anew, agrees on an API version, and says what answers."""
 
         def open_client() -> tuple[docker.APIClient, EngineInfo]:
-            client = self._open()
-            version = client.version(api_version=False)
+            with self._through_tunnel():
+                client = self._open()
+                version = client.version(api_version=False)
             return client, EngineInfo(version["Version"], client.api_version)
 
         client, info = await self._call("connect", "connections", open_client)
@@ -176,6 +182,8 @@ class Engine:
             pool.close()
         if self._client is not None:
             self._client.close()
+        if self._tunnel is not None:
+            self._tunnel.close()
 
     async def ping(self, seconds: float) -> None:
         """Raises EngineUnavailable or EngineTimeout unless the engine answers in time.
@@ -472,16 +480,35 @@ class Engine:
 
     # Within
 
+    @contextmanager
+    def _through_tunnel(self) -> Iterator[None]:
+        """Says what ssh said, where that is why the engine cannot be reached."""
+        try:
+            yield
+        except TunnelFailedError as failure:
+            raise tunnel_failure(str(failure)) from failure
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+            if self._tunnel is not None and self._tunnel.words:
+                raise tunnel_failure(self._tunnel.words) from error
+            raise
+        if self._tunnel is not None:
+            self._tunnel.works()
+
     def _open(self) -> docker.APIClient:
-        environment = {
-            name: value
-            for name, value in (
-                ("DOCKER_HOST", self._settings.docker_host),
-                ("DOCKER_TLS_VERIFY", self._settings.docker_tls_verify),
-                ("DOCKER_CERT_PATH", self._settings.docker_cert_path),
-            )
-            if value is not None
-        }
+        if self._tunnel is not None:
+            environment = {
+                "DOCKER_HOST": f"unix://{self._tunnel.open(self._settings.engine_timeout)}"
+            }
+        else:
+            environment = {
+                name: value
+                for name, value in (
+                    ("DOCKER_HOST", self._settings.docker_host),
+                    ("DOCKER_TLS_VERIFY", self._settings.docker_tls_verify),
+                    ("DOCKER_CERT_PATH", self._settings.docker_cert_path),
+                )
+                if value is not None
+            }
         client = _Client(
             version="auto",
             timeout=int(self._settings.engine_timeout),

@@ -130,3 +130,40 @@ def pull_failure(image: str, text: str) -> errors.OrchestratorError:
         " again later.",
         image=image,
     )
+
+
+def tunnel_failure(text: str) -> errors.EngineUnavailable:
+    """Our error for what ssh said (of OpenSSH 9.2) when it made no tunnel to the engine."""
+    low = text.lower()
+    if "no such program" in low:
+        reason = (
+            "there is no program `ssh` here, which a DOCKER_HOST with ssh:// needs. Install"
+            " OpenSSH's client, or forward the engine's socket by other means"
+        )
+    elif re.search(r"host key|host identification", low):
+        reason = (
+            "ssh does not know the host key of the engine's host, or knows another one. If it is"
+            " the right host, put its key into the file known_hosts of the service's user"
+        )
+    elif "permission denied" in low or "too many authentication failures" in low:
+        reason = (
+            "its host does not let the service in. ssh needs a user that exists there and a key"
+            " that it may use without asking for a passphrase"
+        )
+    elif "administratively prohibited" in low:
+        reason = (
+            "sshd on its host forbids to forward its socket. Set AllowStreamLocalForwarding and"
+            " AllowTcpForwarding to yes there, for this user"
+        )
+    elif "open failed" in low:
+        reason = (
+            "SSH works, but on the engine's host there is no engine at this socket, or the user may"
+            " not use it. See that it runs, and that the user is in the group docker; another"
+            " socket is named as in ssh://user@host/path/of/docker.sock"
+        )
+    else:
+        reason = (
+            "no SSH connection to its host comes about. See that `ssh` gets there from here; this"
+            " service's log has its words"
+        )
+    return errors.EngineUnavailable(f"The Docker engine cannot be reached: {reason}.")
