@@ -488,8 +488,8 @@ class Engine:
         except TunnelFailedError as failure:
             raise tunnel_failure(str(failure)) from failure
         except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-            if self._tunnel is not None and self._tunnel.words:
-                raise tunnel_failure(self._tunnel.words) from error
+            if self._tunnel is not None and (words := self._tunnel.last_words()):
+                raise tunnel_failure(words) from error
             raise
         if self._tunnel is not None:
             self._tunnel.works()

@@ -150,16 +150,12 @@ def tunnel_failure(text: str) -> errors.EngineUnavailable:
             "its host does not let the service in. ssh needs a user that exists there and a key"
             " that it may use without asking for a passphrase"
         )
-    elif "administratively prohibited" in low:
+    elif "open failed" in low:  # sshd does not say which of these it is
         reason = (
-            "sshd on its host forbids to forward its socket. Set AllowStreamLocalForwarding and"
-            " AllowTcpForwarding to yes there, for this user"
-        )
-    elif "open failed" in low:
-        reason = (
-            "SSH works, but on the engine's host there is no engine at this socket, or the user may"
-            " not use it. See that it runs, and that the user is in the group docker; another"
-            " socket is named as in ssh://user@host/path/of/docker.sock"
+            "SSH works, but the engine's socket over there does not open. See that an engine runs"
+            " at it, that the user may use it, and that sshd allows to forward it, which is its"
+            " AllowStreamLocalForwarding. Another socket is named as in"
+            " ssh://user@host/path/of/docker.sock"
         )
     else:
         reason = (

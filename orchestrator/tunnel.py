@@ -21,10 +21,11 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from .ssh_address import SshAddress
+from .ssh_address import SCHEME, SshAddress
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +35,13 @@ ALIVE_INTERVAL, ALIVE_COUNT = 5, 3
 # person can change that, and each attempt is an entry in the log over there.
 PAUSES = (1.0, 30.0)
 _TURNED_AWAY = re.compile(r"permission denied|host key|too many authentication failures", re.I)
+# Seconds after which an ssh whose tunnel does not lead to the engine is replaced: what its user may
+# do was settled when it logged in.
+RENEW = 5.0
 _POLL = 0.02  # seconds between looks whether the socket is there
 _WORDS = 20  # lines of ssh that are remembered, or logged until it works
 _PATIENCE = 5.0  # seconds for ssh to end
+_MOMENT = 0.3  # seconds for its words to come
 
 # Runs a command until it ends or the pipe on standard input does, which ends with this process
 # however that ends; then takes the socket's directory away.
@@ -67,19 +72,26 @@ class Tunnel:
         self._ssh: _Ssh | None = None
         self._words: deque[str] = deque(maxlen=_WORDS)
         self._logged: set[str] = set()  # what ssh has said since it last worked
+        self._fresh = -math.inf  # when ssh was started or last worked, in seconds of time.monotonic
         self._failure: TunnelFailedError | None = None
         self._pause = PAUSES[0]
-        self._not_before = -math.inf  # seconds of time.monotonic
+        self._not_before = -math.inf
 
-    @property
-    def words(self) -> str:
-        """What ssh has said since it was started or `works` was called."""
+    def last_words(self) -> str:
+        """What ssh has said since it was started or `works` was called.
+
+        Waits a moment for it: it is asked for after failures, which are known before their reason.
+        """
+        deadline = time.monotonic() + _MOMENT
+        while not self._words and time.monotonic() < deadline:
+            time.sleep(_POLL)
         return "\n".join(self._words)
 
     def works(self) -> None:
         """To be called when the engine has answered: what ssh said before is history."""
         self._words.clear()
         self._logged.clear()
+        self._fresh = time.monotonic()
 
     def open(self, seconds: float) -> str:
         """The path of the socket here, at the end of a tunnel that stands; opened unless it does.
@@ -88,7 +100,8 @@ class Tunnel:
         """
         deadline = time.monotonic() + seconds
         with self._lock:
-            if self._ssh is None or self._ssh.ended:
+            useless = self._words and time.monotonic() > self._fresh + RENEW
+            if self._ssh is None or self._ssh.ended or useless:
                 self._end()
                 if self._failure is not None and time.monotonic() < self._not_before:
                     raise self._failure
@@ -112,14 +125,15 @@ class Tunnel:
     def _opened(self, deadline: float) -> "_Ssh":
         """One that is let in, and accepts connections therefore."""
         self._words.clear()
+        self._fresh = time.monotonic()
         ssh = _Ssh(self._address, self._hear)
         try:
             while not ssh.accepts():
                 if ssh.ended:
                     ssh.end()  # with its last words
-                    raise TunnelFailedError(self.words or "ssh ended without a word")
+                    raise TunnelFailedError("\n".join(self._words) or "ssh ended without a word")
                 if self._closed.is_set() or time.monotonic() > deadline:
-                    raise TunnelFailedError(f"{self.words}\nssh: timed out".strip())
+                    raise TunnelFailedError("\n".join((*self._words, "ssh: timed out")))
                 time.sleep(_POLL)
         except BaseException:
             ssh.end()
@@ -130,7 +144,7 @@ class Tunnel:
         """Remembers what ssh says, and logs what it has not said before."""
         self._words.append(words)
         alike = re.sub(r"\d+", "0", words)  # numbers of channels
-        if alike not in self._logged and len(self._logged) < _WORDS:
+        if alike not in self._logged and len(self._logged) < _WORDS and words[0] != "@":
             self._logged.add(alike)
             log.warning("ssh says: %s", words)
 
@@ -191,6 +205,26 @@ class _Ssh:
             self._process.kill()
             self._process.wait()
         self._reader.join(_PATIENCE)
+
+
+@contextmanager
+def engine_here(seconds: float) -> Iterator[None]:
+    """DOCKER_HOST in the environment, if it is an SSH address, leads to a tunnel meanwhile.
+
+    For programs that leave the connection to the SDK. Raises ValueError for an address that is
+    none, and TunnelFailedError.
+    """
+    address = os.environ.get("DOCKER_HOST", "")
+    if not address.startswith(SCHEME):
+        yield
+        return
+    tunnel = Tunnel(SshAddress.parse(address))
+    try:
+        os.environ["DOCKER_HOST"] = f"unix://{tunnel.open(seconds)}"
+        yield
+    finally:
+        os.environ["DOCKER_HOST"] = address
+        tunnel.close()
 
 
 def command(address: SshAddress, local: Path) -> list[str]:

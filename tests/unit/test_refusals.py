@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from orchestrator import errors
 from orchestrator.engine import Engine
 from orchestrator.errors import OrchestratorError
-from orchestrator.refusals import pull_failure, refusal
+from orchestrator.refusals import pull_failure, refusal, tunnel_failure
 from orchestrator.settings import Settings
 
 from .containers import ENGINES, payload
@@ -355,6 +355,26 @@ def test_no_error_of_ours_is_one_of_the_sdk(kind: type[BaseException]) -> None:
     assert not issubclass(kind, docker.errors.DockerException)
     assert not issubclass(kind, requests.exceptions.RequestException)
     assert not issubclass(kind, OSError)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),  # of OpenSSH 9.2
+    [
+        ("daemon@127.0.0.1: Permission denied (publickey).", "does not let the service in"),
+        ("Host key verification failed.", "host key"),
+        ("channel 1: open failed: connect failed: open failed", "SSH works"),
+        ("ssh: connect to host 10.0.0.1 port 22: Connection refused", "no SSH connection"),
+        ("ssh: Could not resolve hostname engine: Name or service not known", "no SSH connection"),
+        ("Timeout, server 10.0.0.1 not responding.", "no SSH connection"),
+        ("ssh: no such program", "no program `ssh`"),
+        ("", "no SSH connection"),
+    ],
+)
+def test_what_ssh_says_becomes_a_sentence_without_its_addresses(text: str, words: str) -> None:
+    error = tunnel_failure(text)
+    assert words in error.message
+    assert error.message.endswith(".")
+    assert "10.0.0.1" not in error.message
 
 
 @pytest.fixture
