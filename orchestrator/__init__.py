@@ -21,6 +21,7 @@
     selection    many containers' figures in one answer; pure
     meters       requests and calls of the engine, counted for Prometheus as they happen
     pools        threads for calls that block, with deadlines
+    enforcement  which limits an engine applies, by what it says of itself; pure
     tunnel       the socket of an engine on another machine, as one here, through ssh
     engine       the only module that talks to Docker
     inventory    what the engine holds, in memory

@@ -28,6 +28,7 @@ import requests
 import urllib3
 
 from . import errors
+from .enforcement import Enforcement
 from .pools import Pool, deadline_of_this_thread
 from .refusals import pull_failure, refusal, tunnel_failure
 from .settings import Settings
@@ -120,7 +121,7 @@ class Engine:
 
     `on_call` is told of each call: its name, how many seconds it took with the wait for a thread,
     and the code of the error that its caller got, if any. It hears nothing of a call whose caller
-    was cancelled, for how that one ended is not known.
+    was cancelled, for how that one ended is not known. `enforcement` says which limits it applies.
     """
 
     def __init__(
@@ -131,6 +132,7 @@ class Engine:
         self._settings = settings
         self._on_call = on_call
         self._client: docker.APIClient | None = None
+        self.enforcement = Enforcement()
         self._pools = {name: Pool(name, size) for name, size in _POOLS.items()}
         host = settings.docker_host or ""
         self._tunnel = Tunnel(SshAddress.parse(host)) if host.startswith(SSH) else None
@@ -165,13 +167,16 @@ class Engine:
     async def connect(self) -> EngineInfo:
         """Opens a client anew, agrees on an API version, and says what answers."""
 
-        def open_client() -> tuple[docker.APIClient, EngineInfo]:
+        def open_client() -> tuple[docker.APIClient, EngineInfo, Enforcement]:
             with self._through_tunnel():
                 client = self._open()
                 version = client.version(api_version=False)
-            return client, EngineInfo(version["Version"], client.api_version)
+            enforcement = Enforcement()
+            with suppress(docker.errors.APIError):  # a proxy may know an older list of routes
+                enforcement = Enforcement.from_info(client.info())
+            return client, EngineInfo(version["Version"], client.api_version), enforcement
 
-        client, info = await self._call("connect", "connections", open_client)
+        client, info, self.enforcement = await self._call("connect", "connections", open_client)
         previous, self._client = self._client, client
         if previous is not None:
             previous.close()

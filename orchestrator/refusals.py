@@ -59,6 +59,12 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
             "The host does not have the address that containers are published on. The operator"
             " sets it with PUBLISH_ADDRESS."
         )
+    if "cannot expose privileged port" in low:  # its advice is for the host
+        return errors.EngineFailed(
+            "The Docker engine is rootless and may not publish ports this low, which are those"
+            " below 1024 by default. The operator sets another PORT_RANGE, or lowers"
+            " net.ipv4.ip_unprivileged_port_start on its host."
+        )
     if image_missing or "no such image" in low:
         return errors.ImageNotFound("There is no such image on the engine.")
     if status == 404 and "no such container" in low:
