@@ -362,9 +362,9 @@ def test_a_port_that_a_rootless_engine_may_not_publish_is_the_operators_business
         status=500,
         text="driver failed programming external connectivity on endpoint low (99db): Error"
         " starting userland proxy: error while calling PortManager.AddPort(): cannot expose"
-        " privileged port 80, you can add 'net.ipv4.ip_unprivileged_port_start=80' to /etc/sysctl.conf (currently"
-        " 1024), or set CAP_NET_BIND_SERVICE on rootlesskit binary, or choose a larger port number"
-        " (>= 1024): listen tcp4 0.0.0.0:80: bind: permission denied",
+        " privileged port 80, you can add 'net.ipv4.ip_unprivileged_port_start=80' to"
+        " /etc/sysctl.conf (currently 1024), or set CAP_NET_BIND_SERVICE on rootlesskit binary, or"
+        " choose a larger port number (>= 1024): listen tcp4 0.0.0.0:80: bind: permission denied",
     )
     assert isinstance(error, errors.EngineFailed)
     assert "PORT_RANGE" in error.message
