@@ -1,7 +1,8 @@
-"""Which limits an engine applies, by what it says of itself. Pure.
+"""What an engine holds containers to, by what it says of itself. Pure.
 
 A rootless engine on a host with control groups v1 takes every limit, shows it in inspections, and
-applies none; its containers share one control group, of which its statistics are then.
+applies none; its containers share one control group, of which its statistics are then. Podman takes
+the option that keeps the containers of a network apart, and drops it.
 """
 
 from collections.abc import Mapping
@@ -20,12 +21,14 @@ class Enforcement:
 
     missing: tuple[str, ...] = ()  # limits that are not applied
     counts: bool = True  # whether what a container uses is counted for it alone
+    apart: bool = True  # whether it can keep the containers of one network apart
 
     @classmethod
-    def from_info(cls, info: Mapping[str, Any]) -> "Enforcement":
-        """Of the answer to `GET /info`."""
+    def said(cls, info: Mapping[str, Any], version: Mapping[str, Any]) -> "Enforcement":
+        """Of the answers to `GET /info` and `GET /version`."""
         missing = tuple(limit for limit, field in _FIELDS.items() if info.get(field) is False)
-        return cls(missing, info.get("CgroupDriver") != "none")
+        parts = {part.get("Name") for part in version.get("Components") or ()}
+        return cls(missing, info.get("CgroupDriver") != "none", "Podman Engine" not in parts)
 
     def applied(self, limits: Limits) -> Limits:
         """Those of a container that hold: without the rest, for which null is the truth."""

@@ -56,6 +56,7 @@ _POOLS = {
 _EVENTS = (
     "create", "start", "restart", "die", "stop", "kill", "oom", "pause", "unpause",
     "rename", "update", "destroy", "health_status",
+    "died", "remove",  # Podman's words for die and destroy, where it filters
 )  # fmt: skip
 
 
@@ -173,7 +174,7 @@ class Engine:
                 version = client.version(api_version=False)
             enforcement = Enforcement()
             with suppress(docker.errors.APIError):  # a proxy may know an older list of routes
-                enforcement = Enforcement.from_info(client.info())
+                enforcement = Enforcement.said(client.info(), version)
             return client, EngineInfo(version["Version"], client.api_version), enforcement
 
         client, info, self.enforcement = await self._call("connect", "connections", open_client)

@@ -1,7 +1,7 @@
 """What the engine's refusals mean. Pure: text in, one of our errors out.
 
-The texts were read off engines 20.10, 26.1 and 28.5; "ports are not available" is Docker
-Desktop's. They may carry paths and addresses, so only what is plainly harmless is passed on.
+The texts were read off engines 20.10, 26.1 and 28.5, and Podman 4.3; "ports are not available" is
+Docker Desktop's. They may carry paths and addresses, so only what is plainly harmless is passed on.
 """
 
 import re
@@ -24,6 +24,11 @@ _BAD_COMMAND = re.compile(
 _NETWORK_FULL = re.compile(
     r"exchange full|no available ipv4 addresses on this network"
     r"|non-overlapping ipv4 address pool|address pools have been fully subnetted"
+)
+# Of Podman 4.3, which answers with 500 where Docker has 409 and 404.
+_PODMAN_NAME_IN_USE = re.compile(r"the container name \S+ is already in use by")
+_PODMAN_GONE = re.compile(
+    r"does not exist in database: no such container|no container with name or"
 )
 _NETWORK_EXISTS = re.compile(r"network with name \S+ already exists|networks have same bridge name")
 _NETWORK_MISSING = re.compile(r"network \S+ not found")
@@ -67,9 +72,10 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
         )
     if image_missing or "no such image" in low:
         return errors.ImageNotFound("There is no such image on the engine.")
-    if status == 404 and "no such container" in low:
+    if (status == 404 and "no such container" in low) or _PODMAN_GONE.search(low):
         return errors.ContainerNotFound("The container does not exist any more.")
-    if status == 409 and "name" in low and "already in use" in low:
+    named = status == 409 and "name" in low and "already in use" in low
+    if named or _PODMAN_NAME_IN_USE.search(low):
         return errors.NameInUse("The name is in use by another container.")
     if status == 409 and "paused" in low:
         return errors.ContainerPaused(

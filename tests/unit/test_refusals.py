@@ -357,6 +357,34 @@ def test_no_error_of_ours_is_one_of_the_sdk(kind: type[BaseException]) -> None:
     assert not issubclass(kind, OSError)
 
 
+@pytest.mark.parametrize(
+    ("status", "text", "kind"),  # of Podman 4.3
+    [
+        (
+            500,
+            'container create: creating container storage: the container name "p1" is already in'
+            " use by 9b7a30807aa4. You have to remove that container to be able to reuse that name:"
+            " that name is already in use",
+            errors.NameInUse,
+        ),
+        (
+            500,
+            "container 2fdfbb2a5df9 does not exist in database: no such container",
+            errors.ContainerNotFound,
+        ),
+        (
+            404,
+            'no container with name or ID "2fdfbb2a5df9" found: no such container',
+            errors.ContainerNotFound,
+        ),
+    ],
+)
+def test_what_podman_answers_with_500_is_what_docker_has_other_numbers_for(
+    status: int, text: str, kind: type[OrchestratorError]
+) -> None:
+    assert type(refusal(status=status, text=text)) is kind
+
+
 def test_a_port_that_a_rootless_engine_may_not_publish_is_the_operators_business() -> None:
     error = refusal(
         status=500,
