@@ -253,8 +253,9 @@ class Watcher:
         try:
             container = parse_container(await self._engine.inspect(container_id))
             if self._engine.enforcement.missing:
-                applied = self._engine.enforcement.applied(container.limits)
-                container = container.model_copy(update={"limits": applied})
+                given = container.limits
+                applied = self._engine.enforcement.applied(given)
+                container = container.model_copy(update={"limits": applied, "given_limits": given})
         except ContainerNotFound:
             self._inventory.remove(container_id)
             self._ports.forget(container_id)

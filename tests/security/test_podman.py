@@ -29,8 +29,10 @@ class Podman(PrivateEngine):
         )
 
     def _command(self) -> list[str]:
+        # Which addresses are taken, CNI keeps in one place for the whole machine.
+        apart = 'mkdir -p /var/lib/cni && mount -t tmpfs tmpfs /var/lib/cni && exec "$@"'
         return [
-            *("setpriv", "--pdeathsig", "KILL"),
+            *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "sh", "-c", apart, "sh"),
             *("env", f"CONTAINERS_CONF={self.root}/containers.conf"),
             *("podman", "--root", str(self.data), "--runroot", str(self.root / "run")),
             *("--network-config-dir", str(self.networks)),
