@@ -78,7 +78,7 @@ class Tunnel:
         self._not_before = -math.inf
 
     def last_words(self) -> str:
-        """What ssh has said since it was started or `works` was called.
+        """What ssh has said since it was let in or `works` was called.
 
         Waits a moment for it: it is asked for after failures, which are known before their reason.
         """
@@ -107,6 +107,7 @@ class Tunnel:
                     raise self._failure
                 try:
                     self._ssh = self._opened(deadline)
+                    self._words.clear()  # greetings; why it fails, it says once it is used
                 except TunnelFailedError as failure:
                     self._failure = failure
                     if _TURNED_AWAY.search(str(failure)):
