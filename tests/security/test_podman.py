@@ -63,8 +63,26 @@ def networks_of(engine: Podman, name: str) -> list[str]:
     return list(engine.inspect(name)["NetworkSettings"]["Networks"])
 
 
-def test_podman_is_used_like_docker(engine: Podman, tmp_path: Path) -> None:
+# Where Podman looks for the init process that it gives to containers.
+CATATONIT = ("/usr/libexec/podman/catatonit", "/usr/bin/catatonit")
+INIT = any(Path(path).exists() for path in CATATONIT)
+
+
+def test_an_init_process_is_given_where_podman_has_one(engine: Podman, tmp_path: Path) -> None:
     with running(tmp_path, DOCKER_HOST=engine.address) as service:
+        refused = service.create(command=["/nonexistent"], init=INIT)
+        assert_problem(refused, 422, "start-refused", program="/nonexistent")
+        if INIT:
+            remove(service, service.created()["id"])
+        else:
+            problem = assert_problem(service.create(), 422, "start-refused")
+            assert "DEFAULT_INIT=false" in problem["detail"]
+        assert service.get("/containers") == []
+
+
+def test_podman_is_used_like_docker(engine: Podman, tmp_path: Path) -> None:
+    init = str(INIT).lower()
+    with running(tmp_path, DOCKER_HOST=engine.address, DEFAULT_INIT=init) as service:
         assert service.get("/health")["status"] == "healthy"
         one = service.created(name="one", volumes=["kept:/data"])
         assert one["limits"] == {"memory": 512 * 1024**2, "cpus": 1.0, "pids": 512}
