@@ -281,7 +281,7 @@ def add_service_routes(app: FastAPI) -> None:
         try:
             await service.engine.ping(PING_SECONDS)
         except errors.OrchestratorError as error:
-            problem = error
+            problem = problem or error  # the watcher's says why there is no connection
         healthy = service.watcher.connected and problem is None
         response.status_code = 200 if healthy else 503
         info, age = service.watcher.info, service.inventory.age

@@ -3,6 +3,7 @@
     errors       what can go wrong, in the service's words; knows no HTTP
     quantities   "512m", "8001-8999", "45.23 MB"
     image_policy  which images may be cloned: patterns for references; pure
+    ssh_address  the parts of DOCKER_HOST=ssh://…; pure
     settings     the settings, from the environment
     models       the types that travel, from the engine's answer to ours
     labels       what this service writes on containers: its only database
@@ -20,6 +21,8 @@
     selection    many containers' figures in one answer; pure
     meters       requests and calls of the engine, counted for Prometheus as they happen
     pools        threads for calls that block, with deadlines
+    enforcement  which limits an engine applies, by what it says of itself; pure
+    tunnel       the socket of an engine on another machine, as one here, through ssh
     engine       the only module that talks to Docker
     inventory    what the engine holds, in memory
     host_files   what the host uses, in the kernel's files, and whose figures those are

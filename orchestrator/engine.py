@@ -28,9 +28,13 @@ import requests
 import urllib3
 
 from . import errors
+from .enforcement import Enforcement
 from .pools import Pool, deadline_of_this_thread
-from .refusals import pull_failure, refusal
+from .refusals import pull_failure, refusal, tunnel_failure
 from .settings import Settings
+from .ssh_address import SCHEME as SSH
+from .ssh_address import SshAddress
+from .tunnel import Tunnel, TunnelFailedError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -52,6 +56,7 @@ _POOLS = {
 _EVENTS = (
     "create", "start", "restart", "die", "stop", "kill", "oom", "pause", "unpause",
     "rename", "update", "destroy", "health_status",
+    "died", "remove",  # Podman's words for die and destroy, where it filters
 )  # fmt: skip
 
 
@@ -117,7 +122,7 @@ class Engine:
 
     `on_call` is told of each call: its name, how many seconds it took with the wait for a thread,
     and the code of the error that its caller got, if any. It hears nothing of a call whose caller
-    was cancelled, for how that one ended is not known.
+    was cancelled, for how that one ended is not known. `enforcement` says which limits it applies.
     """
 
     def __init__(
@@ -128,7 +133,10 @@ class Engine:
         self._settings = settings
         self._on_call = on_call
         self._client: docker.APIClient | None = None
+        self.enforcement = Enforcement()
         self._pools = {name: Pool(name, size) for name, size in _POOLS.items()}
+        host = settings.docker_host or ""
+        self._tunnel = Tunnel(SshAddress.parse(host)) if host.startswith(SSH) else None
 
     @property
     def socket_path(self) -> str | None:
@@ -160,12 +168,16 @@ class Engine:
     async def connect(self) -> EngineInfo:
         """Opens a client anew, agrees on an API version, and says what answers."""
 
-        def open_client() -> tuple[docker.APIClient, EngineInfo]:
-            client = self._open()
-            version = client.version(api_version=False)
-            return client, EngineInfo(version["Version"], client.api_version)
+        def open_client() -> tuple[docker.APIClient, EngineInfo, Enforcement]:
+            with self._through_tunnel():
+                client = self._open()
+                version = client.version(api_version=False)
+            enforcement = Enforcement()
+            with suppress(docker.errors.APIError):  # a proxy may know an older list of routes
+                enforcement = Enforcement.said(client.info(), version)
+            return client, EngineInfo(version["Version"], client.api_version), enforcement
 
-        client, info = await self._call("connect", "connections", open_client)
+        client, info, self.enforcement = await self._call("connect", "connections", open_client)
         previous, self._client = self._client, client
         if previous is not None:
             previous.close()
@@ -176,6 +188,8 @@ class Engine:
             pool.close()
         if self._client is not None:
             self._client.close()
+        if self._tunnel is not None:
+            self._tunnel.close()
 
     async def ping(self, seconds: float) -> None:
         """Raises EngineUnavailable or EngineTimeout unless the engine answers in time.
@@ -485,16 +499,35 @@ class Engine:
 
     # Within
 
+    @contextmanager
+    def _through_tunnel(self) -> Iterator[None]:
+        """Says what ssh said, where that is why the engine cannot be reached."""
+        try:
+            yield
+        except TunnelFailedError as failure:
+            raise tunnel_failure(str(failure)) from failure
+        except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+            if self._tunnel is not None and (words := self._tunnel.last_words()):
+                raise tunnel_failure(words) from error
+            raise
+        if self._tunnel is not None:
+            self._tunnel.works()
+
     def _open(self) -> docker.APIClient:
-        environment = {
-            name: value
-            for name, value in (
-                ("DOCKER_HOST", self._settings.docker_host),
-                ("DOCKER_TLS_VERIFY", self._settings.docker_tls_verify),
-                ("DOCKER_CERT_PATH", self._settings.docker_cert_path),
-            )
-            if value is not None
-        }
+        if self._tunnel is not None:
+            environment = {
+                "DOCKER_HOST": f"unix://{self._tunnel.open(self._settings.engine_timeout)}"
+            }
+        else:
+            environment = {
+                name: value
+                for name, value in (
+                    ("DOCKER_HOST", self._settings.docker_host),
+                    ("DOCKER_TLS_VERIFY", self._settings.docker_tls_verify),
+                    ("DOCKER_CERT_PATH", self._settings.docker_cert_path),
+                )
+                if value is not None
+            }
         client = _Client(
             version="auto",
             timeout=int(self._settings.engine_timeout),

@@ -77,6 +77,8 @@ class Container(Model):
     own_ports: dict[int, str] = Field(default={}, exclude=True)  # the same, whenever it runs
     networks: tuple[str, ...] = Field(default=(), exclude=True)  # by name
     network_of: str | None = Field(default=None, exclude=True)  # the container whose it shares
+    # What it was given, where that is not what holds; see enforcement.
+    given_limits: Limits | None = Field(default=None, exclude=True)
     pid: int | None = Field(default=None, exclude=True)  # of its first process, on the host
 
     @property

@@ -5,7 +5,8 @@ New containers go on networks of this service, never on the engine's default bri
 others are: the engine lets no packet through from one bridge to another. Nor, unless it is allowed
 (`allow_icc`), from one container of such a network to another; what they publish on the host, they
 reach there like everybody else. Whether they may is settled when a network is made, so those that
-were made the other way are left to the containers that are on them.
+were made the other way are left to the containers that are on them. An engine that cannot keep the
+containers of a network apart, as Podman cannot, puts each on a network of its own.
 
 A Linux bridge takes 1,023 ports (BR_MAX_PORTS, measured on every engine), and containers that are
 not ours count too. So a container goes to `orchestration-api-1` while fewer than `AT_MOST` run on
@@ -94,6 +95,8 @@ class Networks:
         and what the engine raises.
         """
         network = await self._pick()
+        while self._alone and self._load()[network]:  # another one came in between
+            network = await self._pick()
         self._coming[network] += 1
         try:
             yield network
@@ -148,7 +151,7 @@ class Networks:
             except (NetworkFull, EngineFailed, InvalidRequest) as error:
                 log.warning("No further network can be made: %s", error.__cause__ or error)
                 # More than we wanted on a network, but the engine may still take it.
-                if usable:
+                if usable and not self._alone:
                     load = self._load()
                     return min(usable, key=lambda network: load[network])
                 if isinstance(error, EngineFailed):
@@ -159,12 +162,19 @@ class Networks:
             " or give dockerd more subnets (default-address-pools)."
         )
 
+    @property
+    def _alone(self) -> bool:
+        """Whether each container needs a network of its own: those of one talk to each other."""
+        return not self._allow_icc and not self._engine.enforcement.apart
+
     def _load(self) -> Counter[str]:
-        """How many containers each network has, ours or not, and those on their way."""
+        """How many containers each network has, ours or not, and those on their way. Stopped ones
+        count where nobody may come to the network meanwhile.
+        """
         return self._coming + Counter(
             network
             for container in self._inventory.each()
-            if container.runs
+            if container.runs or self._alone
             for network in container.networks
         )
 
@@ -173,12 +183,13 @@ class Networks:
         return [
             network
             for network, icc in ours.items()
-            if icc == self._allow_icc and self._refused.get(network, 0.0) <= self._clock()
+            if (icc == self._allow_icc or self._alone)
+            and self._refused.get(network, 0.0) <= self._clock()
         ]
 
     def _with_room(self, usable: Sequence[str]) -> str | None:
-        load = self._load()
-        return next((network for network in usable if load[network] < self._at_most), None)
+        load, at_most = self._load(), 1 if self._alone else self._at_most
+        return next((network for network in usable if load[network] < at_most), None)
 
     def _leave_alone(self, network: str, refusal: NetworkFull | NetworkMissing) -> None:
         if isinstance(refusal, NetworkFull):  # one that is missing is simply made again
@@ -231,7 +242,7 @@ class Networks:
             if time.monotonic() > give_up:
                 return False
             await asyncio.sleep(0.05)
-        return icc == self._allow_icc
+        return icc == self._allow_icc or self._alone
 
 
 def home_of(container: Container) -> str | None:

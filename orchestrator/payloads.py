@@ -29,6 +29,13 @@ from .models import Container, Limits
 # A listing and an inspection write the time before which nothing happened like this.
 _NEVER = "0001-01-01T00:00:00Z"
 _NOT_INHERITED = ("com.docker.compose.", LABEL_PREFIX)
+# States that Podman has and Docker does not, in Docker's words. What is stopping still runs.
+_PODMAN_STATES = {
+    "configured": "created",
+    "initialized": "created",
+    "stopping": "running",
+    "stopped": "exited",
+}
 _WILDCARDS = ("0.0.0.0", "::", "")
 
 
@@ -36,7 +43,7 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
     """A Container from `GET /containers/{id}/json`."""
     config, host, state = payload["Config"], payload["HostConfig"], payload["State"]
     labels: dict[str, str] = config.get("Labels") or {}
-    status = state["Status"]
+    status = _state(state["Status"])
     runs = status in ("running", "paused", "restarting")
     own = _own_ports(host)
     bound = (payload["NetworkSettings"].get("Ports") or {}) if runs else {}
@@ -80,6 +87,10 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
     )
 
 
+def _state(word: str) -> Any:
+    return _PODMAN_STATES.get(word, word)
+
+
 def environment_of(payload: Mapping[str, Any]) -> dict[str, str]:
     """A container's environment variables, from `GET /containers/{id}/json`, in the engine's
     order. Of a name that is there twice the last value counts, as it does for most programs.
@@ -92,7 +103,7 @@ def agrees(summary: Mapping[str, Any], container: Container) -> bool:
     """Whether an entry of `GET /containers/json` tells nothing new about a container."""
     ports = {port["PublicPort"] for port in summary.get("Ports") or () if port.get("PublicPort")}
     return (
-        summary["State"] == container.state
+        _state(summary["State"]) == container.state
         and f"/{container.name}" in (summary.get("Names") or ())
         and (
             not container.runs

@@ -119,7 +119,8 @@ class Quotas:
         made = {container.labels.get(LABEL_CREATE) for container in ours}
         for container in ours:
             if container.full_id not in moved:
-                yield container.limits, container.labels.get(LABEL_CREATED_BY)
+                limits = container.given_limits or container.limits
+                yield limits, container.labels.get(LABEL_CREATED_BY)
         for admission in self._admitted:
             if admission.create_id is None or admission.create_id not in made:
                 yield admission.limits, admission.owner

@@ -43,6 +43,9 @@ def rebuilt_body(
     """
     config = dict(payload["Config"])
     host = dict(payload["HostConfig"])
+    if host.get("NanoCpus"):  # Podman tells the same limit in both ways, and wants it in one
+        host.pop("CpuPeriod", None)
+        host.pop("CpuQuota", None)
     config["Image"] = image
     if config.get("Hostname") == container.id:  # Docker's own choice; it makes the same one again
         del config["Hostname"]

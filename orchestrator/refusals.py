@@ -1,7 +1,7 @@
 """What the engine's refusals mean. Pure: text in, one of our errors out.
 
-The texts were read off engines 20.10, 26.1 and 28.5; "ports are not available" is Docker
-Desktop's. They may carry paths and addresses, so only what is plainly harmless is passed on.
+The texts were read off engines 20.10, 26.1 and 28.5, and Podman 4.3; "ports are not available" is
+Docker Desktop's. They may carry paths and addresses, so only what is plainly harmless is passed on.
 """
 
 import re
@@ -25,6 +25,11 @@ _BAD_COMMAND = re.compile(
 _NETWORK_FULL = re.compile(
     r"exchange full|no available ipv4 addresses on this network"
     r"|non-overlapping ipv4 address pool|address pools have been fully subnetted"
+)
+# Of Podman 4.3, which answers with 500 where Docker has 409 and 404.
+_PODMAN_NAME_IN_USE = re.compile(r"the container name \S+ is already in use by")
+_PODMAN_GONE = re.compile(
+    r"does not exist in database: no such container|no container with name or"
 )
 _NETWORK_EXISTS = re.compile(r"network with name \S+ already exists|networks have same bridge name")
 _NETWORK_MISSING = re.compile(r"network \S+ not found")
@@ -60,11 +65,18 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
             "The host does not have the address that containers are published on. The operator"
             " sets it with PUBLISH_ADDRESS."
         )
+    if "cannot expose privileged port" in low:  # its advice is for the host
+        return errors.EngineFailed(
+            "The Docker engine is rootless and may not publish ports this low, which are those"
+            " below 1024 by default. The operator sets another PORT_RANGE, or lowers"
+            " net.ipv4.ip_unprivileged_port_start on its host."
+        )
     if image_missing or "no such image" in low:
         return errors.ImageNotFound("There is no such image on the engine.")
-    if status == 404 and "no such container" in low:
+    if (status == 404 and "no such container" in low) or _PODMAN_GONE.search(low):
         return errors.ContainerNotFound("The container does not exist any more.")
-    if status == 409 and "name" in low and "already in use" in low:
+    named = status == 409 and "name" in low and "already in use" in low
+    if named or _PODMAN_NAME_IN_USE.search(low):
         return errors.NameInUse("The name is in use by another container.")
     if status == 409 and "paused" in low:
         return errors.ContainerPaused(
@@ -142,3 +154,36 @@ def pull_failure(image: str, text: str) -> errors.OrchestratorError:
         " again later.",
         image=image,
     )
+
+
+def tunnel_failure(text: str) -> errors.EngineUnavailable:
+    """Our error for what ssh said (of OpenSSH 9.2) when it made no tunnel to the engine."""
+    low = text.lower()
+    if "no such program" in low:
+        reason = (
+            "there is no program `ssh` here, which a DOCKER_HOST with ssh:// needs. Install"
+            " OpenSSH's client, or forward the engine's socket by other means"
+        )
+    elif re.search(r"host key|host identification", low):
+        reason = (
+            "ssh does not know the host key of the engine's host, or knows another one. If it is"
+            " the right host, put its key into the file known_hosts of the service's user"
+        )
+    elif "permission denied" in low or "too many authentication failures" in low:
+        reason = (
+            "its host does not let the service in. ssh needs a user that exists there and a key"
+            " that it may use without asking for a passphrase"
+        )
+    elif "open failed" in low:  # sshd does not say which of these it is
+        reason = (
+            "SSH works, but the engine's socket over there does not open. See that an engine runs"
+            " at it, that the user may use it, and that sshd allows to forward it, which is its"
+            " AllowStreamLocalForwarding. Another socket is named as in"
+            " ssh://user@host/path/of/docker.sock"
+        )
+    else:
+        reason = (
+            "no SSH connection to its host comes about. See that `ssh` gets there from here; this"
+            " service's log has its words"
+        )
+    return errors.EngineUnavailable(f"The Docker engine cannot be reached: {reason}.")

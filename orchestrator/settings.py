@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from . import keys
 from .image_policy import ImagePolicy
 from .quantities import PortRange, parse_memory
+from .ssh_address import SCHEME as SSH
+from .ssh_address import SshAddress
 
 # What may be done with containers of others: nothing, read their statistics, change them as well.
 Unmanaged = Literal["false", "read", "true"]
@@ -224,6 +226,15 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("docker_host")
+    @classmethod
+    def _docker_host(cls, value: str | None) -> str | None:
+        """Only of SSH is everything known here; of other schemes the SDK knows what is right."""
+        if value is not None and value.strip().startswith(SSH):
+            SshAddress.parse(value)
+            return value.strip()
+        return value
+
     @field_validator("publish_address")
     @classmethod
     def _address(cls, value: str) -> str:
@@ -249,6 +260,6 @@ def load_settings() -> Settings:
         reason = str(first["msg"]).removeprefix("Value error, ")
         if not name:  # settings that do not go together
             raise BadSettings(f"{reason}.") from error
-        if name == "API_KEY":  # what was given is a secret, the cause has it, too
+        if name in ("API_KEY", "DOCKER_HOST"):  # what was given has a secret, the cause too
             raise BadSettings(f"{name} cannot be used: {reason}.") from None
         raise BadSettings(f"{name}={first['input']!r} cannot be used: {reason}.") from error

@@ -18,7 +18,7 @@ from .interest import Interest
 from .models import Container
 from .sampler_counts import SamplerCounts
 from .settings import Settings
-from .stats import Sample, Source, parse_engine_stats
+from .stats import Sample, Source, parse_engine_stats, without_control_group
 
 T = TypeVar("T")
 
@@ -67,6 +67,8 @@ class Sources:
             self._counts.failures["engine"] += 1
             raise
         sample = parse_engine_stats(payload)
+        if sample is not None and not self._engine.enforcement.counts:
+            sample = without_control_group(sample)
         self._count("engine", 1, cpu, time.monotonic() - began)
         return sample
 

@@ -102,6 +102,20 @@ def parse_engine_stats(payload: Mapping[str, Any]) -> Sample | None:
     )
 
 
+def without_control_group(sample: Sample) -> Sample:
+    """What a sample tells of a container that has no control group of its own: its traffic. All
+    else was counted for others as well.
+    """
+    return Sample(
+        at=sample.at,
+        source=sample.source,
+        host_cpu_ns=sample.host_cpu_ns,
+        cpus=sample.cpus,
+        memory_limit=sample.memory_limit,
+        networks=sample.networks,
+    )
+
+
 def without_cache(usage: int | None, cache: int | None) -> int | None:
     """Memory without the inactive page cache, as the docker CLI counts it."""
     return usage - cache if usage is not None and cache is not None and cache < usage else usage

@@ -187,6 +187,12 @@ class Watcher:
                 self.info.api_version,
                 len(list(self._inventory.ids())),
             )
+            if missing := self._engine.enforcement.missing:
+                log.warning(
+                    "This engine does not apply limits of %s: containers may use all there is. A"
+                    " rootless one does with control groups v2 that are delegated to its user",
+                    ", ".join(missing),
+                )
             await _until_one_ends(self._relist(), self._follow(events))
 
     async def _follow(self, events: AsyncIterator[str]) -> None:
@@ -246,6 +252,10 @@ class Watcher:
         self._running[container_id] = self._queued.pop(container_id)
         try:
             container = parse_container(await self._engine.inspect(container_id))
+            if self._engine.enforcement.missing:
+                given = container.limits
+                applied = self._engine.enforcement.applied(given)
+                container = container.model_copy(update={"limits": applied, "given_limits": given})
         except ContainerNotFound:
             self._inventory.remove(container_id)
             self._ports.forget(container_id)

@@ -20,6 +20,8 @@ import docker
 from docker.errors import APIError, BuildError, DockerException, ImageNotFound
 from requests.exceptions import RequestException
 
+from orchestrator.tunnel import TunnelFailedError, engine_here
+
 ROOT = Path(__file__).resolve().parent.parent
 OFFICIAL = "python:3.13-slim"
 HOME_MADE = "local/python:3-debian"
@@ -191,6 +193,7 @@ def note(text: str) -> None:
 
 if __name__ == "__main__":
     try:
-        print({"python": python_image, "base": base_image}[sys.argv[1]]())
-    except (DockerException, RequestException) as error:
+        with engine_here(30):
+            print({"python": python_image, "base": base_image}[sys.argv[1]]())
+    except (DockerException, RequestException, TunnelFailedError, ValueError) as error:
         sys.exit(f"error: the Docker engine refused: {error}")

@@ -173,7 +173,7 @@ prepare_prometheus() {
   PATH=$PATH:$unpacked/usr/bin
   if have_prometheus; then
     finish "there"
-  elif can_install && unpack_prometheus "$unpacked" && have_prometheus; then
+  elif can_install && unpack "$unpacked" prometheus && have_prometheus; then
     finish "unpacked"
   else
     finish "missing, so its tests will be skipped (on Debian: apt-get install prometheus)"
@@ -181,15 +181,39 @@ prepare_prometheus() {
   fi
 }
 
-unpack_prometheus() {
-  local log=$root/.run/apt.log
-  rm -rf "$1" && mkdir -p "$1" || return
+# unpack DIRECTORY PACKAGE...: of Debian, without what their installation would do.
+unpack() {
+  local directory=$1 log=$root/.run/apt.log package
+  shift
+  rm -rf "$directory" && mkdir -p "$directory" || return
   # In a subshell, for apt-get downloads into the current directory.
-  if ! (cd "$1" && apt-get download prometheus) >"$log" 2>&1 </dev/null; then
-    { apt-get update -qq && (cd "$1" && apt-get download prometheus); } >>"$log" 2>&1 </dev/null ||
+  if ! (cd "$directory" && apt-get download "$@") >"$log" 2>&1 </dev/null; then
+    { apt-get update -qq && (cd "$directory" && apt-get download "$@"); } >>"$log" 2>&1 </dev/null ||
       { tail -n 5 "$log" >&2 && return 1; }
   fi
-  dpkg-deb -x "$1"/prometheus_*.deb "$1" && rm -f "$1"/prometheus_*.deb
+  for package in "$directory"/*.deb; do
+    dpkg-deb -x "$package" "$directory" || return
+  done
+  rm -f "$directory"/*.deb
+}
+
+have_ssh() { command -v ssh >/dev/null && command -v sshd >/dev/null; }
+
+# ssh, and the server that the tests run by themselves: unpacked too, for its package would let the
+# world in on port 22.
+prepare_ssh() {
+  local unpacked=$root/.run/sshd
+  step "OpenSSH"
+  PATH=$PATH:$unpacked/usr/sbin
+  if have_ssh; then
+    finish "there"
+  elif can_install && { command -v ssh >/dev/null || apt_install openssh-client; } &&
+    unpack "$unpacked" openssh-server libwrap0 && have_ssh; then
+    finish "unpacked"
+  else
+    finish "missing, so its tests will be skipped (on Debian: apt-get install openssh-server)"
+    return 1
+  fi
 }
 
 have_haproxy() { command -v haproxy >/dev/null; }

@@ -13,12 +13,15 @@ import docker
 import psutil
 from docker.errors import DockerException
 
+from orchestrator.tunnel import TunnelFailedError, engine_here
+
 
 def engine() -> str | None:
     try:
-        client = docker.from_env(timeout=5)
-        print(f"Docker {client.version()['Version']}")
-    except (DockerException, OSError) as error:
+        with engine_here(10):
+            client = docker.from_env(timeout=5)
+            print(f"Docker {client.version()['Version']}")
+    except (DockerException, TunnelFailedError, OSError, ValueError) as error:
         return str(error)
     return None
 

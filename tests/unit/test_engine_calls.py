@@ -31,7 +31,7 @@ class Pretender:
 
     def __init__(self, path: Path) -> None:
         self.address = f"unix://{path}"
-        self.answers: dict[str, bytes] = {"/version": VERSION}
+        self.answers: dict[str, bytes] = {"/version": VERSION, "/info": answer(b"{}")}
         self.hangs_up = False
         self.asked = threading.Event()  # something that has no answer
         self._sockets = [socket.socket(socket.AF_UNIX)]
@@ -61,7 +61,7 @@ class Pretender:
                     client.sendall(found[0])
                 else:
                     self.asked.set()
-                if self.hangs_up and "/version" not in line:
+                if self.hangs_up and "/version" not in line and "/info" not in line:
                     client.shutdown(socket.SHUT_RDWR)
 
 

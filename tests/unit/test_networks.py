@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from orchestrator.enforcement import Enforcement
 from orchestrator.engine import Engine
 from orchestrator.errors import (
     EngineFailed,
@@ -40,6 +41,7 @@ class FakeEngine:
         self.running: Counter[str] = Counter()
         self.options: dict[str, Mapping[str, str]] = {}
         self.failure: Exception | None = None
+        self.enforcement = Enforcement()
 
     async def networks(self, label: str, value: str) -> list[dict[str, Any]]:
         await asyncio.sleep(0)
@@ -185,6 +187,26 @@ async def test_places_asked_for_at_once_are_no_more_than_there_are() -> None:
 
     await asyncio.gather(*(create() for _ in range(12)))
     assert Counter(places) == {ONE: 5, TWO: 5, THREE: 2}
+
+
+async def test_each_is_alone_where_a_network_cannot_keep_containers_apart() -> None:
+    engine = FakeEngine(subnets=5)
+    engine.enforcement = Enforcement(apart=False)
+    engine.make(ONE, TWO, icc=None)  # such an engine drops the option
+    found = networks(engine, holding(ONE, state="exited"))
+    places: list[str] = []
+    async with AsyncExitStack() as stack:
+
+        async def enter() -> None:
+            places.append(await stack.enter_async_context(found.place()))
+
+        await asyncio.gather(*(enter() for _ in range(4)))
+        assert set(places) == {TWO, THREE, "orchestration-api-4", "orchestration-api-5"}
+        with pytest.raises(NetworkFull):
+            await picked(found)
+    assert await picked(found) == TWO, "a network that is empty again is used again"
+    together = networks(engine, holding(ONE), allow_icc=True)
+    assert await picked(together) == ONE, "together where they may talk to each other"
 
 
 async def test_networks_are_used_in_the_order_of_their_numbers() -> None:

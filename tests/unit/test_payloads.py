@@ -267,6 +267,25 @@ def test_a_listing_of_another_state_name_or_port_does_not_agree(engine: str) -> 
     assert not agrees(moved, found)
 
 
+@pytest.mark.parametrize(
+    ("podmans", "state"),
+    [
+        ("configured", "created"),
+        ("initialized", "created"),
+        ("stopping", "running"),
+        ("stopped", "exited"),
+        ("exited", "exited"),
+    ],
+)
+def test_states_that_only_podman_has_are_told_in_dockers_words(podmans: str, state: str) -> None:
+    raw = deepcopy(inspection("20.10", "running"))
+    raw["State"]["Status"] = podmans
+    found = parse_container(raw)
+    assert found.state == found.status == state
+    assert (found.ports != {}) is (state == "running"), "its port is taken until it has ended"
+    assert agrees(summary("20.10", "running") | {"State": podmans}, found)
+
+
 @on_every_engine
 def test_a_listing_with_aliases_or_nulls_agrees(engine: str) -> None:
     found, listed = parse(engine, "running"), summary(engine, "running")

@@ -124,6 +124,13 @@ def test_tenths_of_a_cpu_add_up_exactly() -> None:
     assert not admitted(quotas(inventory, total_cpus=1.0))
 
 
+def test_limits_count_on_an_engine_too_that_does_not_apply_them() -> None:
+    inventory = Inventory()
+    put(inventory, "one", limits=Limits(), given_limits=SMALL)
+    assert not admitted(quotas(inventory, total_memory=127 * MIB))
+    assert admitted(quotas(inventory, total_memory=128 * MIB))
+
+
 def test_each_key_has_its_own_number() -> None:
     inventory = Inventory()
     put(inventory, "one", "ci", state="created")

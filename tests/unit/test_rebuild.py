@@ -42,6 +42,16 @@ def test_only_ports_image_labels_and_the_given_host_name_differ(exited: dict[str
     assert body["NetworkingConfig"] == {"EndpointsConfig": {}}
 
 
+def test_a_limit_of_cpus_that_podman_tells_twice_is_asked_for_once(exited: dict[str, Any]) -> None:
+    exited["HostConfig"] |= {"NanoCpus": 500_000_000, "CpuPeriod": 100_000, "CpuQuota": 50_000}
+    host = rebuilt(exited)["HostConfig"]
+    assert host["NanoCpus"] == 500_000_000
+    assert "CpuPeriod" not in host
+    assert "CpuQuota" not in host
+    exited["HostConfig"] |= {"NanoCpus": 0}  # set by somebody else, in the other way
+    assert rebuilt(exited)["HostConfig"]["CpuQuota"] == 50_000
+
+
 def test_a_host_name_that_somebody_chose_stays(exited: dict[str, Any]) -> None:
     exited["Config"]["Hostname"] = "db"
     assert rebuilt(exited)["Hostname"] == "db"

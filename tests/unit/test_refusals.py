@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from orchestrator import errors
 from orchestrator.engine import Engine
 from orchestrator.errors import OrchestratorError
-from orchestrator.refusals import pull_failure, refusal
+from orchestrator.refusals import pull_failure, refusal, tunnel_failure
 from orchestrator.settings import Settings
 
 from .containers import ENGINES, payload
@@ -355,6 +355,68 @@ def test_no_error_of_ours_is_one_of_the_sdk(kind: type[BaseException]) -> None:
     assert not issubclass(kind, docker.errors.DockerException)
     assert not issubclass(kind, requests.exceptions.RequestException)
     assert not issubclass(kind, OSError)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "kind"),  # of Podman 4.3
+    [
+        (
+            500,
+            'container create: creating container storage: the container name "p1" is already in'
+            " use by 9b7a30807aa4. You have to remove that container to be able to reuse that name:"
+            " that name is already in use",
+            errors.NameInUse,
+        ),
+        (
+            500,
+            "container 2fdfbb2a5df9 does not exist in database: no such container",
+            errors.ContainerNotFound,
+        ),
+        (
+            404,
+            'no container with name or ID "2fdfbb2a5df9" found: no such container',
+            errors.ContainerNotFound,
+        ),
+    ],
+)
+def test_what_podman_answers_with_500_is_what_docker_has_other_numbers_for(
+    status: int, text: str, kind: type[OrchestratorError]
+) -> None:
+    assert type(refusal(status=status, text=text)) is kind
+
+
+def test_a_port_that_a_rootless_engine_may_not_publish_is_the_operators_business() -> None:
+    error = refusal(
+        status=500,
+        text="driver failed programming external connectivity on endpoint low (99db): Error"
+        " starting userland proxy: error while calling PortManager.AddPort(): cannot expose"
+        " privileged port 80, you can add 'net.ipv4.ip_unprivileged_port_start=80' to"
+        " /etc/sysctl.conf (currently 1024), or set CAP_NET_BIND_SERVICE on rootlesskit binary, or"
+        " choose a larger port number (>= 1024): listen tcp4 0.0.0.0:80: bind: permission denied",
+    )
+    assert isinstance(error, errors.EngineFailed)
+    assert "PORT_RANGE" in error.message
+    assert "/etc" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),  # of OpenSSH 9.2
+    [
+        ("daemon@127.0.0.1: Permission denied (publickey).", "does not let the service in"),
+        ("Host key verification failed.", "host key"),
+        ("channel 1: open failed: connect failed: open failed", "SSH works"),
+        ("ssh: connect to host 10.0.0.1 port 22: Connection refused", "no SSH connection"),
+        ("ssh: Could not resolve hostname engine: Name or service not known", "no SSH connection"),
+        ("Timeout, server 10.0.0.1 not responding.", "no SSH connection"),
+        ("ssh: no such program", "no program `ssh`"),
+        ("", "no SSH connection"),
+    ],
+)
+def test_what_ssh_says_becomes_a_sentence_without_its_addresses(text: str, words: str) -> None:
+    error = tunnel_failure(text)
+    assert words in error.message
+    assert error.message.endswith(".")
+    assert "10.0.0.1" not in error.message
 
 
 @pytest.fixture

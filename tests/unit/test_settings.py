@@ -126,6 +126,7 @@ def test_defaults() -> None:
         ("ALLOW_UNMANAGED", "0", "false"),
         ("ALLOW_ICC", "true", True),
         ("DOCKER_HOST", "tcp://10.0.0.5:2376", "tcp://10.0.0.5:2376"),
+        ("DOCKER_HOST", "ssh://me@engine", "ssh://me@engine"),
         ("DOCKER_TLS_VERIFY", "1", "1"),
         ("DOCKER_CERT_PATH", "/certs", "/certs"),
     ],
@@ -286,6 +287,15 @@ def test_a_default_above_a_ceiling_is_one_line_that_names_both(
 def test_a_loopback_address_wants_no_key(setenv: SetEnv, host: str) -> None:
     setenv(HOST=host)
     assert load_settings().host == host
+
+
+def test_a_bad_ssh_address_is_one_line_without_the_password_in_it(setenv: SetEnv) -> None:
+    setenv(DOCKER_HOST="ssh://me:secret-word@engine")
+    with pytest.raises(BadSettings) as refused:
+        load_settings()
+    assert str(refused.value).startswith("DOCKER_HOST cannot be used: ")
+    assert "\n" not in str(refused.value)
+    assert "secret-word" not in "".join(traceback.format_exception(refused.value))
 
 
 def test_variables_of_others_are_no_business_of_ours(setenv: SetEnv) -> None:

@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 from orchestrator.models import ContainerStats, Limits
-from orchestrator.stats import Rates, Sample, follows, parse_engine_stats, rates, summarise
+from orchestrator.stats import (
+    Rates,
+    Sample,
+    follows,
+    parse_engine_stats,
+    rates,
+    summarise,
+    without_control_group,
+)
 
 from .containers import PAYLOADS, container, payload
 
@@ -141,6 +149,22 @@ def test_cpu_is_unknown_where_the_hosts_time_is(engine: str, which: int) -> None
     del replies[which]["cpu_stats"]["system_cpu_usage"]
     shown = stats(replies[1], replies[0])
     assert (shown.cpu_percent, shown.cpu_percent_of_host) == (None, None)
+
+
+@every_engine
+def test_of_a_container_without_a_control_group_only_traffic_is_known(engine: str) -> None:
+    """What the engine counts then is the group's that it shares with others."""
+    earlier = without_control_group(parse(f"{engine}-oneshot-1"))
+    later = without_control_group(parse(f"{engine}-oneshot-2"))
+    whole = stats(payload(f"{engine}-oneshot-2"))
+    told = summarise(WEB, rates(earlier, later), later).model_dump()
+    known = {name for name, value in told.items() if value is not None and name != "age_s"}
+    assert known == {
+        *("container_id", "name", "timestamp", "sampled_at", "source"),
+        *("memory_limit", "memory_limit_bytes"),
+        *("network_rx", "network_tx", "network_rx_bytes", "network_tx_bytes"),
+    }
+    assert told["network_rx_bytes"] == whole.network_rx_bytes
 
 
 def test_cpu_is_also_told_as_a_share_of_the_containers_limit() -> None:

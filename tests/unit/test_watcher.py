@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator import watcher as watching
+from orchestrator.enforcement import Enforcement
 from orchestrator.engine import Engine, EngineInfo
 from orchestrator.errors import (
     ContainerNotFound,
@@ -17,6 +18,7 @@ from orchestrator.errors import (
 )
 from orchestrator.host_ports import HostPorts
 from orchestrator.inventory import Inventory
+from orchestrator.models import Limits
 from orchestrator.ports import PortAllocator
 from orchestrator.quantities import PortRange
 from orchestrator.settings import Settings
@@ -282,3 +284,19 @@ async def test_memory_is_not_up_to_date_without_a_connection(
     task.cancel()
     await asyncio.wait({task}, timeout=5)
     assert task.cancelled()
+
+
+async def test_limits_that_the_engine_does_not_apply_are_none(
+    engine: ScriptedEngine,
+    inventory: Inventory,
+    watcher: Watcher,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    engine.containers[A]["HostConfig"] |= {"Memory": 2**27, "NanoCpus": 10**9, "PidsLimit": 50}
+    engine.enforcement = Enforcement(missing=("memory", "pids"))
+    await stays(watcher, 0.3)
+    found = inventory.peek(A)
+    assert found is not None
+    assert found.limits == Limits(cpus=1.0)
+    assert "given_limits" not in found.model_dump(), "what it was given is not told"
+    assert "does not apply limits of memory, pids" in caplog.text

@@ -1,0 +1,54 @@
+import pytest
+
+from orchestrator.enforcement import Enforcement
+from orchestrator.models import Limits
+
+# Of engines 20.10, the rootless one on a host with control groups v1.
+ROOTLESS = {
+    "CgroupDriver": "none",
+    "CgroupVersion": "1",
+    "MemoryLimit": False,
+    "CpuCfsQuota": False,
+    "PidsLimit": False,
+    "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"],
+}
+ROOTFUL = {
+    "CgroupDriver": "cgroupfs",
+    "CgroupVersion": "1",
+    "MemoryLimit": True,
+    "CpuCfsQuota": True,
+    "PidsLimit": True,
+    "SecurityOptions": ["name=seccomp,profile=default"],
+}
+
+
+def test_limits_that_are_not_applied_are_no_limits() -> None:
+    limits = Limits(memory=128 * 1024**2, cpus=0.5, pids=100)
+    assert Enforcement.said(ROOTLESS, {}).applied(limits) == Limits()
+    assert Enforcement.said(ROOTFUL, {}).applied(limits) == limits
+    partly = Enforcement.said(ROOTFUL | {"CpuCfsQuota": False}, {})
+    assert partly.missing == ("cpus",)
+    assert partly.applied(limits) == Limits(memory=128 * 1024**2, pids=100)
+
+
+@pytest.mark.parametrize(
+    ("info", "counts"), [(ROOTLESS, False), (ROOTFUL, True), ({"CgroupDriver": "systemd"}, True)]
+)
+def test_without_control_groups_nothing_is_counted_for_a_container(
+    info: dict[str, object], counts: bool
+) -> None:
+    assert Enforcement.said(info, {}).counts is counts
+
+
+def test_what_an_engine_does_not_say_counts_as_done() -> None:
+    assert Enforcement.said({}, {}) == Enforcement()
+    assert Enforcement() == Enforcement(missing=(), counts=True, apart=True)
+
+
+@pytest.mark.parametrize(
+    ("component", "apart"), [("Podman Engine", False), ("Engine", True), ("containerd", True)]
+)
+def test_podman_does_not_keep_the_containers_of_a_network_apart(
+    component: str, apart: bool
+) -> None:
+    assert Enforcement.said({}, {"Components": [{"Name": component}]}).apart is apart
