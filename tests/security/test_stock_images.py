@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import docker
 import httpx
 import pytest
-from docker.errors import BuildError, ImageNotFound
+from docker.errors import ImageNotFound
 
 from tests.conftest import IMAGE, TEST_LABEL, Service, wait_until
 from tests.engine.support import port_of
@@ -104,8 +104,9 @@ def stock_image(docker_client: docker.DockerClient) -> Build:
             docker_client.images.get(name)
             return name
         context.seek(0)
-        try:
-            docker_client.images.build(
+        # Read to its end, also after an error: the connection is free only then.
+        told = list(
+            docker_client.api.build(
                 fileobj=context,
                 custom_context=True,
                 target=program,
@@ -113,11 +114,13 @@ def stock_image(docker_client: docker.DockerClient) -> Build:
                 buildargs={"BASE_IMAGE": IMAGE},
                 rm=True,
                 use_config_proxy=True,
+                decode=True,
             )
-        except BuildError as error:
-            if APT_FAILED not in str(error):
-                raise
+        )
+        errors = [line["error"] for line in told if "error" in line]
+        if any(APT_FAILED in error for error in errors):
             pytest.skip("Debian's packages cannot be had, so there is no stock image to run")
+        assert not errors, "".join(line.get("stream", "") for line in told) + errors[0]
         return name
 
     return image_of
