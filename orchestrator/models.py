@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 State = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 PortState = Literal["free", "reserved", "in_use", "remembered", "external"]
 Scope = Literal["host", "container"]
+End = Literal["removed", "stopped", "limit", "shutting-down"]  # why a stream ends
 
 
 class Model(BaseModel):
@@ -254,6 +255,12 @@ class AllStats(Model):
     count: int = Field(description="How many there are that match.")
     totals: StatsTotals = Field(description="Over all that match, not only those shown.")
     containers: list[ContainerStats]
+
+
+class StreamEnd(Model):
+    """What the last event of a stream, the one called `end`, has to say."""
+
+    reason: End
 
 
 class StatsPoint(Model):
