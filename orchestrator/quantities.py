@@ -6,6 +6,8 @@ from dataclasses import dataclass
 MIB = 1024 * 1024
 
 _MEMORY = re.compile(r"(\d{1,20}(?:\.\d{1,6})?)\s*([bkmgt]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
+# The same for the OpenAPI description, without the spaces around; it cannot tell the amounts.
+MEMORY_PATTERN = r"^[0-9]{1,20}(?:\.[0-9]{1,6})? ?[bkmgtBKMGT]?(?:[iI]?[bB])?$"
 _FACTORS = {"": 1, "b": 1, "k": 1024, "m": MIB, "g": 1024 * MIB, "t": 1024 * 1024 * MIB}
 
 # 6 MiB is the least that the engine accepts; 16 TiB is beyond any host and within its 64 bits.
