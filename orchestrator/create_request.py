@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic.config import JsonDict
 
 from .labels import LABEL_PREFIX
-from .quantities import MEMORY_MAX, MEMORY_MIN, MEMORY_PATTERN, parse_memory
+from .quantities import MEMORY_MAX, MEMORY_MIN, MEMORY_PATTERN, parse_memory, whole
 
 # Words that stand where a name or id stands in the paths of the API.
 RESERVED_NAMES = frozenset({"create", "running", "stats"})
@@ -95,6 +95,7 @@ def _image(value: str) -> str:
 
 
 def _container_port(value: Any) -> Any:
+    value = whole(value)
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     match = (
         re.fullmatch(r"(\d{1,5})(?:/(tcp|udp|sctp))?", text, re.ASCII)
@@ -188,11 +189,8 @@ class CreateRequest(BaseModel):
         examples=[["5000/tcp"]],
         json_schema_extra={"uniqueItems": True},
     )
-    port: int | None = Field(
+    port: Annotated[int, Field(strict=True, ge=1, le=65535), BeforeValidator(whole)] | None = Field(
         None,
-        strict=True,
-        ge=1,
-        le=65535,
         description="Pins the host port of the first container port. Refused with 409 if taken."
         " Leave it out and the service picks one.",
     )
@@ -238,12 +236,8 @@ class CreateRequest(BaseModel):
         allow_inf_nan=False,
         description="CPUs, 0.5 is half of one. Default: the setting DEFAULT_CPUS.",
     )
-    pids: int | None = Field(
-        None,
-        strict=True,
-        ge=1,
-        le=4194304,
-        description="Most processes and threads. Default: the setting DEFAULT_PIDS.",
+    pids: Annotated[int, Field(strict=True, ge=1, le=4194304), BeforeValidator(whole)] | None = (
+        Field(None, description="Most processes and threads. Default: the setting DEFAULT_PIDS.")
     )
     restart_policy: Annotated[str, AfterValidator(_restart_policy)] = Field(
         "no",

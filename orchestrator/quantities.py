@@ -15,12 +15,18 @@ MEMORY_MIN = 6 * MIB
 MEMORY_MAX = 16 * 1024 * 1024 * MIB
 
 
+def whole(value: object) -> object:
+    """A number without a fraction as an int, for to JSON Schema 5.0 is one; the rest as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def parse_memory(value: object) -> int:
     """Bytes from `512m`, `1.5g`, `1GiB`, `536870912` or a whole number; units are powers of 1024.
 
     Raises ValueError with a sentence for the caller when the text is malformed, or the amount is
     less than 6 MiB or more than 16 TiB.
     """
+    value = whole(value)
     if isinstance(value, int) and not isinstance(value, bool):
         size = value
     else:

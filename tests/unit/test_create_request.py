@@ -158,7 +158,7 @@ def test_container_ports_are_a_list_of_different_ones(ports: Any) -> None:
     assert refused(container_ports=ports).startswith("container_ports: ")
 
 
-@pytest.mark.parametrize("port", [0, -1, 65536, "8005", 8005.0, 8005.5, True, [8005], 10**30])
+@pytest.mark.parametrize("port", [0, -1, 65536, "8005", 8005.5, True, [8005], 10**30])
 def test_a_pinned_port_is_a_whole_number_from_1_to_65535(port: Any) -> None:
     assert refused(port=port).startswith("port: ")
     assert accepted(port=8005).port == 8005
@@ -400,6 +400,18 @@ def test_anything_is_refused_or_can_be_sent_to_the_engine(body: dict[str, Any]) 
 SCHEMA = CreateRequest.model_json_schema()["properties"]
 
 
+@pytest.mark.parametrize("field", ["port", "pids", "memory"])
+def test_an_integer_may_be_written_as_json_schema_lets_it(field: str) -> None:
+    number = 8005 if field != "memory" else 2**29
+    assert getattr(accepted(**{field: float(number)}), field) == number
+    assert "integer" in json.dumps(SCHEMA[field])
+    refused(**{field: number + 0.5})
+
+
+def test_a_container_port_may_be_written_as_json_schema_lets_it() -> None:
+    assert accepted(container_ports=[80.0]).container_ports == ["80/tcp"]
+
+
 def described(name: str) -> Iterator[str]:
     """The patterns of a field, of its items, and of the names in it."""
 
@@ -425,7 +437,7 @@ TEXTS = [
     "no", "always", "on-failure", "on-failure:", "on-failure:9999", "on-failure:12345", "No",
     "data:/", "data:/x", "data:/x:ro", "data:/x:rx", "data:/.", "data:/..", "data:/a/..", "d:/x",
     "data:/a/.b", "data:/a/..b", "data:/...", "data://x", "data:/./x/", "data:x", "/a:/x", ".a:/x",
-    "data:/../x", "data:/a/../b", "data:/a/.", "data:/a\n", "data:/a\x00", "data:/a:", 
+    "data:/../x", "data:/a/../b", "data:/a/.", "data:/a\n", "data:/a\x00", "data:/a:",
     "data:/a:b:ro",
 ]  # fmt: skip
 

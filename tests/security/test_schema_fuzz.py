@@ -1,0 +1,206 @@
+"""The whole API as its OpenAPI description has it, thousands of requests of schemathesis: no 5xx,
+no answer that the description does not have, nothing left.
+
+On an engine of the test's own, with somebody else's container on it, for what is asked for is what
+the answers before have named: on an engine in use, that would be other people's containers.
+
+SCHEMA_FUZZ_SEED=7 takes other cases, SCHEMA_FUZZ_TIMES=10 ten times as many. The seed and the
+cases of each phase and operation are in the output of the test, and so in that of a failure.
+"""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT, Service, wait_until
+from tests.faults.private_engine import PrivateEngine, own_network, told_to_end, why_not
+
+pytestmark = pytest.mark.engine
+
+SEED = int(os.environ.get("SCHEMA_FUZZ_SEED", "5"))
+TIMES = int(os.environ.get("SCHEMA_FUZZ_TIMES", "1"))
+
+LEAST = 2000  # cases
+KEY = "schema-fuzz-" * 4
+
+# Of a phase, at most so many for an operation, and so many sequences of requests in the last one.
+EXAMPLES = {"reads": 80, "creates": 100, "changes": 25, "sequences": 25}
+
+CONFIGURATION = """
+workers = 1
+request-timeout = 60
+continue-on-failure = true
+auth.openapi.key.bearer = "{key}"
+
+[generation]
+no-shrink = true
+database = "none"
+max-examples = {reads}
+
+[phases.stateful]
+generation.max-examples = {sequences}
+
+[[operations]]
+include-path = "/containers/create"
+generation.max-examples = {creates}
+
+[[operations]]
+include-path-regex = "/containers/[{{]id[}}]($|/start|/stop|/restart)"
+include-method = ["POST", "DELETE"]
+generation.max-examples = {changes}
+"""
+
+
+@pytest.fixture
+def engine() -> Iterator[PrivateEngine]:
+    """An engine without a network, in which no request for an image leaves this machine."""
+    if reason := why_not():
+        if os.environ.get("REQUIRE_FAULTS") == "1":
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    with own_network(), told_to_end():
+        engine = PrivateEngine()
+        try:
+            engine.start()
+            engine.load_image()
+            yield engine
+        finally:
+            engine.remove()
+
+
+@pytest.fixture
+def service(engine: PrivateEngine, tmp_path: Path) -> Iterator[Service]:
+    settings = {"DOCKER_HOST": engine.address, "PORT_RANGE": "8001-8999", "API_KEY": KEY}
+    service = Service(tmp_path, settings)
+    service.client.headers["Authorization"] = f"Bearer {KEY}"
+    service.start()
+    yield service
+    service.stop()
+    service.client.close()
+
+
+class Report:
+    """What schemathesis has done and found."""
+
+    def __init__(self, directory: Path, exit_code: int, output: str) -> None:
+        self.exit_code, self.output = exit_code, output
+        self.summary: dict[str, Any] = json.loads((directory / "summary.json").read_text())
+        self.phases: Counter[str] = Counter()
+        self.operations: Counter[str] = Counter()
+        self.statuses: dict[str, Counter[int]] = {}
+        self.created: list[dict[str, Any]] = []  # the bodies of creates that succeeded
+        with (directory / "events.ndjson").open() as lines:
+            for line in lines:
+                scenario = json.loads(line).get("ScenarioFinished")
+                if scenario is not None:
+                    self._add(scenario)
+
+    def _add(self, scenario: dict[str, Any]) -> None:
+        cases = scenario["recorder"].get("cases", {})
+        for name, interaction in scenario["recorder"].get("interactions", {}).items():
+            case = cases[name]["value"]
+            request, answer = interaction["request"], interaction["response"]
+            operation = f"{request['method']} {case['path']}"
+            self.phases[scenario["phase"]] += 1
+            self.operations[operation] += 1
+            self.statuses.setdefault(operation, Counter())[answer["status_code"]] += 1
+            if answer["status_code"] == 201:
+                body = request.get("body", {}).get("$base64", "")
+                self.created.append(json.loads(base64.b64decode(body) or "{}"))
+
+    @property
+    def cases(self) -> int:
+        return self.phases.total()
+
+    def __str__(self) -> str:
+        lines = [f"seed {SEED}, {self.cases} cases: {dict(self.phases)}"]
+        lines += [f"{self.summary['filtered']} failures were none, see schema_fuzz_hooks"]
+        for operation, count in sorted(self.operations.items()):
+            lines.append(f"{count:5} {operation}: {dict(sorted(self.statuses[operation].items()))}")
+        return "\n".join(lines)
+
+
+def run_schemathesis(service: Service, directory: Path) -> Report:
+    (directory / "openapi.json").write_text(service.client.get("/openapi.json").text)
+    counts = {name: count * TIMES for name, count in EXAMPLES.items()}
+    (directory / "schemathesis.toml").write_text(CONFIGURATION.format(key=KEY, **counts))
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "--no-color"),
+        *("--config-file", f"{directory}/schemathesis.toml"),
+        *("run", f"{directory}/openapi.json", "--url", service.url, "--seed", str(SEED)),
+        *("--checks", "all", "--warnings", "off"),
+        *("--report", "json,ndjson", "--report-json-path", f"{directory}/summary.json"),
+        *("--report-ndjson-path", f"{directory}/events.ndjson"),
+    ]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.security.schema_fuzz_hooks"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    print(done.stdout)
+    return Report(directory, done.returncode, done.stdout)
+
+
+def test_no_request_that_the_description_leads_to_is_answered_otherwise(
+    service: Service,
+    engine: PrivateEngine,
+    tmp_path: Path,
+    record_property: Any,
+) -> None:
+    foreign = engine.run(name="somebody-elses")
+    before = engine.inspect(foreign)
+
+    report = run_schemathesis(service, tmp_path)
+    print(report)
+    record_property("cases", report.cases)
+
+    assert report.summary["failures"] == []
+    assert report.summary["errors"] == []
+    assert report.exit_code == 0
+    assert report.summary["complete"]
+    assert {phase["status"] for phase in report.summary["phases"].values()} == {"success"}
+    assert report.cases >= LEAST
+    # Every operation was asked, with success too, and never failed.
+    described = {
+        f"{method.upper()} {path}"
+        for path, methods in service.get("/openapi.json")["paths"].items()
+        for method in methods
+    }
+    succeeded = {
+        operation
+        for operation, statuses in report.statuses.items()
+        if any(200 <= status < 300 for status in statuses)
+    }
+    assert described == succeeded
+    assert max(max(statuses) for statuses in report.statuses.values()) < 500
+
+    # Nobody else's container was touched, and of this service's nothing is left that it hides.
+    after = engine.inspect(foreign)
+    assert (after["State"], after["Name"]) == (before["State"], before["Name"])
+    for container in service.get("/containers", managed=True):
+        answer = service.client.delete(f"/containers/{container['id']}", params={"force": True})
+        assert answer.status_code == 200, answer.text
+    assert [entry["Id"] for entry in engine.containers()] == [foreign]
+    assert wait_until(lambda: service.get("/ports")["ports"] == [], what="no port is held")
+    named = {
+        volume.partition(":")[0] for body in report.created for volume in body.get("volumes", [])
+    }
+    assert {volume["Name"] for volume in engine.call("GET", "/volumes")["Volumes"] or []} <= named
+    for network in engine.call("GET", "/networks"):
+        ours = "orchestration-api.managed" in network["Labels"]
+        assert ours or network["Name"] in ("bridge", "host", "none")
+        assert network["Containers"] == {} or not ours
+    assert service.get("/health")["status"] == "healthy"
+    assert "Traceback" not in service.log()
+    assert KEY not in service.log()
