@@ -80,6 +80,11 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
             " free some, for example with `docker image prune` or `docker builder prune`, and try"
             " again."
         )
+    if "protocol not supported" in low:  # by the kernel, when the engine opens the port
+        return errors.StartRefused(
+            "The container cannot start: the engine's host does not know the protocol of one of its"
+            " ports. Create it without its SCTP ports, or load the kernel module sctp there."
+        )
     if _BAD_COMMAND.search(low):
         program = _EXECUTABLE.search(text)
         what = f'"{program[1]}"' if program else "its command, user or working directory"
