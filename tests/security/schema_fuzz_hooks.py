@@ -66,8 +66,10 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
         for name, high in (("every", 3600), ("limit", 1_000_000)):
             if name not in query or _is_int(query[name], 1, high):
                 query[name] = 1
-    if _is_int(query.get("timeout"), 2, 300):
-        query["timeout"] = 1  # seconds that a request waits, by right
+    ends = case.method.upper() == "DELETE" or case.path.endswith(("/stop", "/restart"))
+    if ends and _is_int(query.get("timeout", 10), 2, 300):
+        # Seconds that it waits, by right, for a process that has not got so far as to listen.
+        query["timeout"] = 1
 
 
 def _bound_create(case: Case[Any]) -> None:
