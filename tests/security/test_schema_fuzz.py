@@ -80,14 +80,15 @@ class Report:
         cases = scenario["recorder"].get("cases", {})
         for name, interaction in scenario["recorder"].get("interactions", {}).items():
             case = cases[name]["value"]
-            request, answer = interaction["request"], interaction["response"]
+            request, answer = interaction["request"], interaction.get("response")
             operation = f"{request['method']} {case['path']}"
             self.phases[scenario["phase"]] += 1
             self.operations[operation] += 1
-            self.statuses.setdefault(operation, Counter())[answer["status_code"]] += 1
-            if answer["status_code"] == 201:
-                body = request.get("body", {}).get("$base64", "")
-                self.created.append(json.loads(base64.b64decode(body) or "{}"))
+            status = answer["status_code"] if answer else 0  # which the summary has as an error
+            self.statuses.setdefault(operation, Counter())[status] += 1
+            if status == 201:
+                body = base64.b64decode(request.get("body", {}).get("$base64", ""))
+                self.created.append((json.loads(body) if body else None) or {})
 
     @property
     def cases(self) -> int:
