@@ -118,10 +118,11 @@ def run_schemathesis(service: Service, directory: Path) -> Report:
         *("--report", "json,ndjson", "--report-json-path", f"{directory}/summary.json"),
         *("--report-ndjson-path", f"{directory}/events.ndjson"),
     ]
+    hooks = {"SCHEMATHESIS_HOOKS": "tests.security.schema_fuzz_hooks", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         command,
-        cwd=ROOT,
-        env=os.environ | {"SCHEMATHESIS_HOOKS": "tests.security.schema_fuzz_hooks"},
+        cwd=directory,  # where it leaves what it remembers
+        env=os.environ | hooks,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
