@@ -51,6 +51,7 @@ from orchestrator.models import (
     ContainerFilter,
     ContainerStats,
     DockerHealth,
+    End,
     Endpoint,
     Health,
     HistoryWindow,
@@ -62,9 +63,9 @@ from orchestrator.models import (
     Ready,
     RemovedContainer,
     StatsHistory,
+    StreamEnd,
     SystemStats,
 )
-from orchestrator.sampler import End
 from orchestrator.selection import StatsSelection, StreamPace, StreamSelection
 from orchestrator.service import Service
 from orchestrator.settings import BadSettings, Settings, load_settings
@@ -492,7 +493,7 @@ def add_all_statistics_routes(app: FastAPI) -> None:
     )
     async def all_stats_stream(
         service: ListedService, wanted: Annotated[StreamSelection, Query()]
-    ) -> AsyncIterable[AllStats]:
+    ) -> AsyncIterable[AllStats | StreamEnd]:
         """Server-sent events, one every `every` seconds, each an answer of `GET
         /containers/stats`. A reader that is slow misses some. The last one is called `end`.
         """
@@ -552,7 +553,7 @@ def add_statistics_routes(app: FastAPI) -> None:
     )
     async def stats_stream(
         service: ListedService, container: RunningContainer, pace: Pace
-    ) -> AsyncIterable[ContainerStats]:
+    ) -> AsyncIterable[ContainerStats | StreamEnd]:
         """Server-sent events, one every `every` seconds, each an answer of `GET
         /containers/{id}/stats`. A reader that is slow misses some. The last one is called `end`,
         and says why: `removed`, `stopped`, `limit`, `shutting-down`.
@@ -662,12 +663,18 @@ def serve_redoc_without_its_logo(app: FastAPI) -> None:
 
 
 def methods_at(request: Request) -> list[str]:
-    """What can be done at the path of a request; the router names those of one route alone."""
-    found: set[str] = set()
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
-            found |= route.methods or set()
-    return sorted(found)
+    """What can be done at the path of a request; the router names those of one route alone.
+
+    At /containers/running it is what that route can do, and not what can be done with a container,
+    for none of this service has such a name.
+    """
+    routes = [
+        route
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    ]
+    named = [route for route in routes if route.path == request.url.path]
+    return sorted({method for route in named or routes for method in route.methods or ()})
 
 
 async def answer_problem(request: Request, error: Exception) -> JSONResponse:

@@ -15,11 +15,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    WithJsonSchema,
     field_validator,
 )
+from pydantic.config import JsonDict
 
 from .labels import LABEL_PREFIX
-from .quantities import parse_memory
+from .quantities import MEMORY_MAX, MEMORY_MIN, MEMORY_PATTERN, parse_memory, whole
 
 # Words that stand where a name or id stands in the paths of the API.
 RESERVED_NAMES = frozenset({"create", "running", "stats"})
@@ -34,6 +36,43 @@ _REFERENCE = re.compile(
 _VOLUME = re.compile(
     r"(?P<name>[a-zA-Z0-9][a-zA-Z0-9_.-]+):(?P<path>/[^:\x00]*)(?::(?P<mode>ro|rw))?"
 )
+
+# The same rules for the OpenAPI description, where `$` ends the text and nothing looks ahead.
+_NAME_SCHEMA: JsonDict = {
+    "pattern": "^[a-zA-Z0-9][a-zA-Z0-9_.-]+$",
+    "not": {"enum": [*sorted(RESERVED_NAMES)]},
+}
+_IMAGE_SCHEMA: JsonDict = {"pattern": f"^{_REFERENCE.pattern}$"}
+_PORT_NUMBER = (
+    "0{0,4}[1-9]|0{0,3}[1-9][0-9]|0{0,2}[1-9][0-9]{2}|0?[1-9][0-9]{3}"
+    "|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
+)
+_CONTAINER_PORT_SCHEMA: JsonDict = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": 65535},
+        {"type": "string", "pattern": f"^(?:{_PORT_NUMBER})(?:/(?:tcp|udp|sctp))?$"},
+    ]
+}
+_TEXT_SCHEMA: JsonDict = {"type": "string", "pattern": "^[^\\x00]*$"}
+_COMMAND_SCHEMA: JsonDict = {
+    "anyOf": [
+        {"type": "string", "pattern": "^[^\\x00]*[^\\x00 \\t\\r\\n][^\\x00]*$"},
+        {
+            "type": "array",
+            "minItems": 1,
+            "prefixItems": [{"type": "string", "pattern": "^[^\\x00]+$"}],
+            "items": _TEXT_SCHEMA,
+        },
+        {"type": "null"},
+    ]
+}
+# A part of a path that leads somewhere, and one that may as well be missing; ".." is neither.
+_PART = r"(?:[^./:\x00][^/:\x00]*|\.[^./:\x00][^/:\x00]*|\.\.[^/:\x00]+)"
+_VOLUME_SCHEMA: JsonDict = {
+    "pattern": rf"^[a-zA-Z0-9][a-zA-Z0-9_.-]+:(?:/\.?)*/{_PART}(?:/(?:{_PART}|\.?))*"
+    r"(?::(?:ro|rw))?$"
+}
+_RESTART_POLICY = r"no|always|unless-stopped|on-failure(?::[0-9]{1,4})?"
 
 
 def _name(value: str) -> str:
@@ -56,6 +95,7 @@ def _image(value: str) -> str:
 
 
 def _container_port(value: Any) -> Any:
+    value = whole(value)
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     match = (
         re.fullmatch(r"(\d{1,5})(?:/(tcp|udp|sctp))?", text, re.ASCII)
@@ -110,13 +150,16 @@ def _volume(value: str) -> str:
 
 
 def _restart_policy(value: str) -> str:
-    if not re.fullmatch(r"no|always|unless-stopped|on-failure(:\d{1,4})?", value, re.ASCII):
+    if not re.fullmatch(_RESTART_POLICY, value):
         raise ValueError('one of "no", "always", "unless-stopped", "on-failure", "on-failure:3"')
     return value
 
 
-Text = Annotated[str, AfterValidator(_text)]
-ContainerPort = Annotated[str, BeforeValidator(_container_port)]
+Key = Annotated[str, AfterValidator(_text)]
+Text = Annotated[str, AfterValidator(_text), Field(json_schema_extra=_TEXT_SCHEMA)]
+ContainerPort = Annotated[
+    str, BeforeValidator(_container_port), WithJsonSchema(_CONTAINER_PORT_SCHEMA)
+]
 
 
 class CreateRequest(BaseModel):
@@ -124,52 +167,66 @@ class CreateRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, Field(max_length=128), AfterValidator(_name)] | None = Field(
-        None, description="Unique on the engine. Without one, Docker invents it."
-    )
-    image: Annotated[str, Field(max_length=512), AfterValidator(_image)] | None = Field(
+    name: (
+        Annotated[str, Field(max_length=128, json_schema_extra=_NAME_SCHEMA), AfterValidator(_name)]
+        | None
+    ) = Field(None, description="Unique on the engine. Without one, Docker invents it.")
+    image: (
+        Annotated[
+            str, Field(max_length=512, json_schema_extra=_IMAGE_SCHEMA), AfterValidator(_image)
+        ]
+        | None
+    ) = Field(
         None,
         description="The image to clone. Default: the setting DEFAULT_IMAGE.",
     )
-    container_ports: (
-        list[Annotated[ContainerPort, Field(json_schema_extra={"type": "string"})]] | None
-    ) = Field(
+    container_ports: list[ContainerPort] | None = Field(
         None,
         min_length=1,
         max_length=64,
         description='Ports inside the container that get a host port each: 5000, "5000/tcp",'
         ' "53/udp". Default: what the image exposes, else 5000.',
         examples=[["5000/tcp"]],
+        json_schema_extra={"uniqueItems": True},
     )
-    port: int | None = Field(
+    port: Annotated[int, Field(strict=True, ge=1, le=65535), BeforeValidator(whole)] | None = Field(
         None,
-        strict=True,
-        ge=1,
-        le=65535,
         description="Pins the host port of the first container port. Refused with 409 if taken."
         " Leave it out and the service picks one.",
     )
-    env: Annotated[dict[Text, Text], AfterValidator(_env)] = Field(
-        {}, max_length=1000, description="Environment variables."
+    env: Annotated[dict[Key, Text], AfterValidator(_env)] = Field(
+        {},
+        max_length=1000,
+        description="Environment variables.",
+        json_schema_extra={"propertyNames": {"pattern": "^[^=\\x00]+$"}},
     )
     command: Annotated[list[Text], BeforeValidator(_command)] | None = Field(
         None,
         description="Replaces the image's command. A list of words, or one string, which is split"
         " as a shell would; no shell runs.",
+        json_schema_extra=_COMMAND_SCHEMA,
+    )
+    labels: Annotated[dict[Key, Text], AfterValidator(_labels)] = Field(
+        {},
+        max_length=1000,
+        json_schema_extra={
+            "propertyNames": {
+                "pattern": "^[^\\x00]+$",
+                "not": {"pattern": "^" + LABEL_PREFIX.replace(".", "\\.")},
+            }
+        },
+    )
+    memory: Annotated[int, BeforeValidator(parse_memory)] | None = Field(
+        None,
+        description='The memory limit: "512m", "1g", or bytes, from "6m" to "16t". Default: the'
+        " setting DEFAULT_MEMORY.",
         json_schema_extra={
             "anyOf": [
-                {"type": "string"},
-                {"type": "array", "items": {"type": "string"}},
+                {"type": "string", "pattern": MEMORY_PATTERN},
+                {"type": "integer", "minimum": MEMORY_MIN, "maximum": MEMORY_MAX},
                 {"type": "null"},
             ]
         },
-    )
-    labels: Annotated[dict[Text, Text], AfterValidator(_labels)] = Field({}, max_length=1000)
-    memory: Annotated[int, BeforeValidator(parse_memory)] | None = Field(
-        None,
-        description='The memory limit: "512m", "1g", or bytes. Default: the setting'
-        " DEFAULT_MEMORY.",
-        json_schema_extra={"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]},
     )
     cpus: float | None = Field(
         None,
@@ -179,18 +236,21 @@ class CreateRequest(BaseModel):
         allow_inf_nan=False,
         description="CPUs, 0.5 is half of one. Default: the setting DEFAULT_CPUS.",
     )
-    pids: int | None = Field(
-        None,
-        strict=True,
-        ge=1,
-        le=4194304,
-        description="Most processes and threads. Default: the setting DEFAULT_PIDS.",
+    pids: Annotated[int, Field(strict=True, ge=1, le=4194304), BeforeValidator(whole)] | None = (
+        Field(None, description="Most processes and threads. Default: the setting DEFAULT_PIDS.")
     )
     restart_policy: Annotated[str, AfterValidator(_restart_policy)] = Field(
-        "no", description='"no", "always", "unless-stopped", "on-failure" or "on-failure:3".'
+        "no",
+        description='"no", "always", "unless-stopped", "on-failure" or "on-failure:3".',
+        json_schema_extra={"pattern": f"^(?:{_RESTART_POLICY})$"},
     )
-    volumes: list[Annotated[Text, AfterValidator(_volume)]] = Field(
-        [], max_length=64, description='Named volumes: "data:/var/lib/data", with ":ro" read-only.'
+    volumes: list[
+        Annotated[Text, AfterValidator(_volume), Field(json_schema_extra=_VOLUME_SCHEMA)]
+    ] = Field(
+        [],
+        max_length=64,
+        description='Named volumes: "data:/var/lib/data", with ":ro" read-only.',
+        json_schema_extra={"uniqueItems": True},
     )
     profile: Literal["default", "restricted"] = Field(
         "default",

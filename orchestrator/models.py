@@ -5,14 +5,16 @@ writes it: "5000/tcp". Sizes are bytes where the name ends in `_bytes` or the do
 Times are RFC 3339 in UTC.
 """
 
-from datetime import UTC, datetime
-from typing import Literal
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 State = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PortState = Literal["free", "reserved", "in_use", "remembered", "external"]
 Scope = Literal["host", "container"]
+End = Literal["removed", "stopped", "limit", "shutting-down"]  # why a stream ends
 
 
 class Model(BaseModel):
@@ -258,6 +260,12 @@ class AllStats(Model):
     containers: list[ContainerStats]
 
 
+class StreamEnd(Model):
+    """What the last event of a stream, the one called `end`, has to say."""
+
+    reason: End
+
+
 class StatsPoint(Model):
     """A moment of a container's history. Rates are means since the point before it."""
 
@@ -277,17 +285,35 @@ class StatsPoint(Model):
     pids: int | None
 
 
+# Seconds before and after 1970 that are as good as for ever, and that every calendar can tell.
+FAR_SECONDS = 20_000_000_000
+
+
+def _moment(value: Any) -> Any:
+    """Seconds since 1970 as a time, however the number is written; ValueError for too many."""
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        return value
+    if not -FAR_SECONDS <= seconds <= FAR_SECONDS:
+        raise ValueError(f"seconds since 1970 are a number up to {FAR_SECONDS}")
+    return EPOCH + timedelta(seconds=seconds)
+
+
 class HistoryWindow(BaseModel):
     """Which part of a history to answer with, and how coarse."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    since: datetime | None = Field(
+    since: Annotated[datetime, BeforeValidator(_moment)] | None = Field(
         None,
         description="Only later points: RFC 3339, in UTC unless it says otherwise, or seconds"
         " since 1970.",
         json_schema_extra={
-            "anyOf": [{"type": "string", "format": "date-time"}, {"type": "number"}]
+            "anyOf": [
+                {"type": "string", "format": "date-time"},
+                {"type": "number", "minimum": -FAR_SECONDS, "maximum": FAR_SECONDS},
+            ]
         },
     )
     step: float | None = Field(

@@ -6,11 +6,18 @@ from dataclasses import dataclass
 MIB = 1024 * 1024
 
 _MEMORY = re.compile(r"(\d{1,20}(?:\.\d{1,6})?)\s*([bkmgt]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
+# The same for the OpenAPI description, without the spaces around; it cannot tell the amounts.
+MEMORY_PATTERN = r"^[0-9]{1,20}(?:\.[0-9]{1,6})? ?[bkmgtBKMGT]?(?:[iI]?[bB])?$"
 _FACTORS = {"": 1, "b": 1, "k": 1024, "m": MIB, "g": 1024 * MIB, "t": 1024 * 1024 * MIB}
 
 # 6 MiB is the least that the engine accepts; 16 TiB is beyond any host and within its 64 bits.
 MEMORY_MIN = 6 * MIB
 MEMORY_MAX = 16 * 1024 * 1024 * MIB
+
+
+def whole(value: object) -> object:
+    """A number without a fraction as an int, for to JSON Schema 5.0 is one; the rest as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def parse_memory(value: object) -> int:
@@ -19,6 +26,7 @@ def parse_memory(value: object) -> int:
     Raises ValueError with a sentence for the caller when the text is malformed, or the amount is
     less than 6 MiB or more than 16 TiB.
     """
+    value = whole(value)
     if isinstance(value, int) and not isinstance(value, bool):
         size = value
     else:

@@ -99,6 +99,11 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
             " operator installs docker-init on the engine's host, or sets DEFAULT_INIT=false.",
             program=None,
         )
+    if "protocol not supported" in low:  # by the kernel, when the engine opens the port
+        return errors.StartRefused(
+            "The container cannot start: the engine's host does not know the protocol of one of its"
+            " ports. Create it without its SCTP ports, or load the kernel module sctp there."
+        )
     if _BAD_COMMAND.search(low):
         program = _EXECUTABLE.search(text)
         return cannot_be_run(program[1] if program else None)

@@ -17,14 +17,13 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from operator import itemgetter
-from typing import Literal
 
 from .access import Access
 from .errors import ContainerNotRunning, OrchestratorError
 from .history import spans
 from .interest import EVERYTHING, HOT, Interest
 from .inventory import Inventory
-from .models import Container, ContainerStats, HostPoint, HostStats, StatsPoint
+from .models import Container, ContainerStats, End, HostPoint, HostStats, StatsPoint
 from .sampler_counts import SamplerCounts
 from .samples import Latest, Samples
 from .settings import Settings
@@ -53,8 +52,6 @@ ENGINE_AT_ONCE = 16
 
 # Stands for the host among the containers' ids.
 _HOST = "host"
-
-End = Literal["removed", "stopped", "limit", "shutting-down"]
 
 
 class Sampler:

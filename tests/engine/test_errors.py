@@ -622,11 +622,20 @@ def test_a_full_range_is_said_to_be_full(
     assert "PORT_RANGE" in problem["detail"]
 
 
-def test_a_method_that_a_path_does_not_have(service: Service) -> None:
-    answer = service.client.options("/containers/anything")
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [
+        ("/containers/anything", "DELETE, GET"),
+        ("/containers/create", "POST"),
+        ("/containers/running", "GET"),
+        ("/containers/stats", "GET"),
+    ],
+)
+def test_a_method_that_a_path_does_not_have(service: Service, path: str, allowed: str) -> None:
+    answer = service.client.options(path)
 
     assert answer.status_code == 405
-    assert answer.headers["Allow"] == "DELETE, GET"
+    assert answer.headers["Allow"] == allowed
     assert answer.json()["code"] == "method-not-allowed"
 
 

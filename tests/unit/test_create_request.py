@@ -3,6 +3,7 @@
 import json
 import posixpath
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -157,7 +158,7 @@ def test_container_ports_are_a_list_of_different_ones(ports: Any) -> None:
     assert refused(container_ports=ports).startswith("container_ports: ")
 
 
-@pytest.mark.parametrize("port", [0, -1, 65536, "8005", 8005.0, 8005.5, True, [8005], 10**30])
+@pytest.mark.parametrize("port", [0, -1, 65536, "8005", 8005.5, True, [8005], 10**30])
 def test_a_pinned_port_is_a_whole_number_from_1_to_65535(port: Any) -> None:
     assert refused(port=port).startswith("port: ")
     assert accepted(port=8005).port == 8005
@@ -392,3 +393,66 @@ def test_anything_is_refused_or_can_be_sent_to_the_engine(body: dict[str, Any]) 
     sent.encode()
     assert "\\u0000" not in sent
     assert not set(engine_body(request)["HostConfig"]) & {"Binds", "Privileged", "NetworkMode"}
+
+
+# What the OpenAPI description says of a create
+
+SCHEMA = CreateRequest.model_json_schema()["properties"]
+
+
+@pytest.mark.parametrize("field", ["port", "pids", "memory"])
+def test_an_integer_may_be_written_as_json_schema_lets_it(field: str) -> None:
+    number = 8005 if field != "memory" else 2**29
+    assert getattr(accepted(**{field: float(number)}), field) == number
+    assert "integer" in json.dumps(SCHEMA[field])
+    refused(**{field: number + 0.5})
+
+
+def test_a_container_port_may_be_written_as_json_schema_lets_it() -> None:
+    assert accepted(container_ports=[80.0]).container_ports == ["80/tcp"]
+
+
+def described(name: str) -> Iterator[str]:
+    """The patterns of a field, of its items, and of the names in it."""
+
+    def patterns(part: Any) -> Iterator[str]:
+        if isinstance(part, dict):
+            if isinstance(part.get("pattern"), str) and "type" in part:
+                yield part["pattern"]
+            for key, child in part.items():
+                if key != "not":
+                    yield from patterns(child)
+        elif isinstance(part, list):
+            for child in part:
+                yield from patterns(child)
+
+    return patterns(SCHEMA[name])
+
+
+TEXTS = [
+    "", "a", "ab", "a" * 128, "A.b-c_d", "-a", ".a", "a\n", "ab\n", "ä", "create", "a b",
+    "nginx", "nginx:1.27", "Nginx", "a/b/c:d", "127.0.0.1:5000/a/b", "a//b", "a:", "a@sha256:ab",
+    "a@sha256:" + "0" * 64, "a..b", "a__b", "a___b", "a--b", "http://a",
+    "0", "1", "65535", "65536", "080", "00080", "000080", "53/udp", "53/UDP", "53/", "99999/tcp",
+    "no", "always", "on-failure", "on-failure:", "on-failure:9999", "on-failure:12345", "No",
+    "data:/", "data:/x", "data:/x:ro", "data:/x:rx", "data:/.", "data:/..", "data:/a/..", "d:/x",
+    "data:/a/.b", "data:/a/..b", "data:/...", "data://x", "data:/./x/", "data:x", "/a:/x", ".a:/x",
+    "data:/../x", "data:/a/../b", "data:/a/.", "data:/a\n", "data:/a\x00", "data:/a:",
+    "data:/a:b:ro",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("field", ["name", "image", "container_ports", "restart_policy", "volumes"])
+def test_the_description_tells_which_texts_will_do(field: str) -> None:
+    (pattern,) = described(field)
+    for text in TEXTS:
+        several = field in ("container_ports", "volumes")
+        try:
+            accepted(**{field: [text] if several else text})
+        except ValidationError:
+            taken = False
+        else:
+            taken = True
+        # Python's `$` would match before a line's end, other than that of JSON Schema.
+        says = re.search(pattern.removesuffix("$") + r"\Z", text) is not None
+        assert says == taken or text == "create", text

@@ -275,6 +275,18 @@ def test_an_engine_that_cannot_keep_containers_apart_says_what_to_do() -> None:
     assert "ALLOW_ICC=true" in said(error)
 
 
+def test_a_port_that_the_hosts_kernel_cannot_open_is_called_by_its_protocol() -> None:
+    for text in (
+        "driver failed programming external connectivity on endpoint web (c150505a): Error starting"
+        " userland proxy: protocol not supported",  # 20.10
+        "failed to start userland proxy for port mapping 0.0.0.0:8001:172.17.0.2:5000/sctp:"
+        " protocol not supported",
+    ):
+        error = refusal(status=500, text=text)
+        assert isinstance(error, errors.StartRefused)
+        assert "SCTP" in error.message
+
+
 def test_a_full_cgroup_is_no_full_disk() -> None:
     text = "mkdir /sys/fs/cgroup/cpuset/docker/0f4c: no space left on device"
     error = refusal(status=500, text=text)

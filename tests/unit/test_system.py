@@ -252,6 +252,7 @@ async def test_the_settings_say_how_much_is_kept(
         ("1767366245.5", 1767366245.5),
         ("0", 0.0),
         ("-1", -1.0),
+        ("1.5e+9", 1_500_000_000.0),
     ],
 )
 def test_since_is_a_time_or_seconds(text: str | None, seconds: float | None) -> None:
@@ -276,6 +277,7 @@ def test_since_is_exact_to_the_microsecond(microseconds: int) -> None:
         {"since": "inf"},
         {"since": ""},
         {"since": "9" * 400},
+        {"since": "-2.93e+16"},
         {"step": "0.5"},
         {"step": "3601"},
         {"step": "nan"},
