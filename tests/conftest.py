@@ -31,6 +31,21 @@ TEST_LABEL = "orchestration-test"
 PORT_RANGE = "28001-28099"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With --numprocesses, what may run side by side does; without it, nothing."""
+    from .side_by_side import SideBySide
+
+    return SideBySide(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # this is one of several processes
+        from .side_by_side import rank
+
+        items.sort(key=lambda item: rank(item.nodeid))
+
+
 def _unusable(reason: str) -> None:
     if os.environ.get("REQUIRE_ENGINE") == "1":
         pytest.fail(reason, pytrace=False)

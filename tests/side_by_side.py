@@ -1,0 +1,50 @@
+"""Which tests may run at the same time, in processes of their own: what scripts/test does.
+
+Most tests wait: for an engine, for a container, for time to pass. Those that use the engine under
+test stay together, in their order, so that none meets the containers, networks or ports of another.
+Whatever has an engine of its own, in a network of its own, or none, may run beside them.
+"""
+
+from typing import Any
+
+from xdist.scheduler import LoadScopeScheduling
+
+# Where the engine under test is used, or what listens on this machine is looked at.
+TOGETHER = ("tests/browser/", "tests/compose/", "tests/engine/", "tests/security/")
+APART = "tests/security/test_socket.py"  # has an engine of its own, for the whole file
+EACH_TEST = "tests/faults/"  # have engines of their own, empty before each test
+
+# The longest come first, since what is left at the end is left to one process.
+ORDER = (
+    "together",
+    "tests/faults/test_crashes.py",
+    "tests/faults/",
+    APART,
+    "",
+)
+
+
+def unit_of(test: str) -> str:
+    """What a test is never parted from: tests of one unit run in one process, in their order."""
+    path = test.partition("::")[0]
+    if path == APART:
+        return path
+    if path.startswith(TOGETHER):
+        return "together"
+    return test if path.startswith(EACH_TEST) else path
+
+
+def rank(test: str) -> int:
+    """The place of a test's unit in the order in which they are begun."""
+    return next(place for place, start in enumerate(ORDER) if unit_of(test).startswith(start))
+
+
+class SideBySide(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives each process that has little left to do the next unit."""
+
+    def __init__(self, config: Any, log: Any) -> None:
+        config.option.loadscopereorder = False  # which would put the most tests first
+        super().__init__(config, log)
+
+    def _split_scope(self, nodeid: str) -> str:
+        return unit_of(nodeid)
