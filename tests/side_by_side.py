@@ -11,17 +11,15 @@ from xdist.scheduler import LoadScopeScheduling
 
 # Where the engine under test is used, or what listens on this machine is looked at.
 TOGETHER = ("tests/browser/", "tests/compose/", "tests/engine/", "tests/security/")
-APART = "tests/security/test_socket.py"  # has an engine of its own, for the whole file
-EACH_TEST = "tests/faults/"  # have engines of their own, empty before each test
-
-# The longest come first, since what is left at the end is left to one process.
-ORDER = (
-    "together",
+APART = "tests/security/test_socket.py"  # has an engine of its own, for all of its tests
+# Tests that find the engine of their process empty, each, and may be dealt out one by one.
+ONE_BY_ONE = (
     "tests/faults/test_crashes.py",
-    "tests/faults/",
-    APART,
-    "",
+    "tests/faults/test_broken_engine.py",
+    "tests/faults/test_load.py",
 )
+# What takes long comes first, since what is left at the end is left to one process.
+ORDER = ("together", *ONE_BY_ONE, "tests/faults/", APART, "tests/")
 
 
 def unit_of(test: str) -> str:
@@ -31,7 +29,7 @@ def unit_of(test: str) -> str:
         return path
     if path.startswith(TOGETHER):
         return "together"
-    return test if path.startswith(EACH_TEST) else path
+    return test if path in ONE_BY_ONE else path
 
 
 def rank(test: str) -> int:
