@@ -9,26 +9,25 @@ from typing import Any
 
 from xdist.scheduler import LoadScopeScheduling
 
-# Where the engine under test is used, or what listens on this machine is looked at.
-TOGETHER = ("tests/browser/", "tests/compose/", "tests/engine/", "tests/security/")
-APART = "tests/security/test_socket.py"  # has an engine of its own, for all of its tests
-# Tests that find the engine of their process empty, each, and may be dealt out one by one.
+# Files whose tests use an engine of their own in a network of its own, or none, and nothing else
+# that there is one of on a machine.
+APART = ("tests/faults/", "tests/unit/", "tests/security/test_socket.py")
+# Those of them whose tests each find the engine of their process empty: dealt out one by one.
 ONE_BY_ONE = (
     "tests/faults/test_crashes.py",
     "tests/faults/test_broken_engine.py",
     "tests/faults/test_load.py",
 )
+TOGETHER = "all others"
 # What takes long comes first, since what is left at the end is left to one process.
-ORDER = ("together", *ONE_BY_ONE, "tests/faults/", APART, "tests/")
+ORDER = (TOGETHER, "tests/faults/test_benchmarks.py", *ONE_BY_ONE, "tests/faults/", "tests/")
 
 
 def unit_of(test: str) -> str:
     """What a test is never parted from: tests of one unit run in one process, in their order."""
     path = test.partition("::")[0]
-    if path == APART:
-        return path
-    if path.startswith(TOGETHER):
-        return "together"
+    if not path.startswith(APART):
+        return TOGETHER
     return test if path in ONE_BY_ONE else path
 
 
