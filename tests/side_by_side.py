@@ -1,8 +1,9 @@
 """Which tests may run at the same time, in processes of their own: what scripts/test does.
 
-Most tests wait: for an engine, for a container, for time to pass. Those that use the engine under
-test stay together, in their order, so that none meets the containers, networks or ports of another.
-Whatever has an engine of its own, in a network of its own, or none, may run beside them.
+Most tests wait: for an engine, for a container, for time to pass. Tests that have an engine of
+their own, in a network of its own, or none, disturb nobody. Those of the engine under test name
+what they make by chance, and have ports that nobody else uses, so two processes may be at it, one
+with `tests/engine` and one with all others, whose ports 8000, 5000 and 9000 there are once only.
 """
 
 from typing import Any
@@ -18,17 +19,17 @@ ONE_BY_ONE = (
     "tests/faults/test_broken_engine.py",
     "tests/faults/test_load.py",
 )
-TOGETHER = "all others"
+ENGINE, OTHERS = "tests/engine/", "others"
 # What takes long comes first, since what is left at the end is left to one process.
-ORDER = (TOGETHER, "tests/faults/test_benchmarks.py", *ONE_BY_ONE, "tests/faults/", "tests/")
+ORDER = (ENGINE, OTHERS, "tests/faults/test_benchmarks.py", *ONE_BY_ONE, "tests/faults/", "tests/")
 
 
 def unit_of(test: str) -> str:
     """What a test is never parted from: tests of one unit run in one process, in their order."""
     path = test.partition("::")[0]
-    if not path.startswith(APART):
-        return TOGETHER
-    return test if path in ONE_BY_ONE else path
+    if path.startswith(APART):
+        return test if path in ONE_BY_ONE else path
+    return ENGINE if path.startswith(ENGINE) else OTHERS
 
 
 def rank(test: str) -> int:

@@ -8,6 +8,7 @@ after a while, start their own with `start_service`.
 
 import copy
 import io
+import os
 import random
 import socket
 import tarfile
@@ -30,11 +31,21 @@ from .support import labelled_ports, port_range
 BLOCKS = range(20000, 28000)
 
 
+def own_blocks() -> range:
+    """The share of this process, when it is one of several: they would meet now and then."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    size = len(BLOCKS) // count
+    # A process that takes the place of one that died has the next number.
+    return BLOCKS[number % count * size :][:size]
+
+
 def free_block(client: docker.DockerClient, size: int) -> str:
     """A port range, as the setting PORT_RANGE wants it, that no process and no container uses."""
     owned = {port for entry in client.api.containers(all=True) for port in labelled_ports(entry)}
+    blocks = own_blocks()
     for _ in range(200):
-        first = random.randrange(BLOCKS.start, BLOCKS.stop - size)
+        first = random.randrange(blocks.start, blocks.stop - size)
         block = range(first, first + size)
         if owned.isdisjoint(block) and all(_can_be_bound(port) for port in block):
             return f"{block[0]}-{block[-1]}"
