@@ -2,8 +2,9 @@
 
 Most tests wait: for an engine, for a container, for time to pass. Tests that have an engine of
 their own, in a network of its own, or none, disturb nobody. Those of the engine under test name
-what they make by chance, and have ports that nobody else uses, so two processes may be at it, one
-with `tests/engine` and one with all others, whose ports 8000, 5000 and 9000 there are once only.
+what they make by chance and have ports that nobody else uses, so two processes may be at it: one
+with `tests/engine`, and one with all others, which also want what there is only one of, the ports
+of Compose for example.
 """
 
 from typing import Any
