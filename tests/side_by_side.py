@@ -13,7 +13,12 @@ from xdist.scheduler import LoadScopeScheduling
 
 # Files whose tests use an engine of their own in a network of its own, or none, and nothing else
 # that there is one of on a machine.
-APART = ("tests/faults/", "tests/unit/", "tests/security/test_socket.py")
+APART = (
+    "tests/faults/",
+    "tests/unit/",
+    *(f"tests/security/test_{name}.py" for name in ("socket", "ssh", "podman")),
+    *(f"tests/security/test_{name}_fuzz.py" for name in ("schema", "input")),
+)
 # Those of them whose tests each find the engine of their process empty: dealt out one by one.
 ONE_BY_ONE = (
     "tests/faults/test_crashes.py",
@@ -22,7 +27,15 @@ ONE_BY_ONE = (
 )
 ENGINE, OTHERS = "tests/engine/", "others"
 # What takes long comes first, since what is left at the end is left to one process.
-ORDER = (ENGINE, OTHERS, "tests/faults/test_benchmarks.py", *ONE_BY_ONE, "tests/faults/", "tests/")
+ORDER = (
+    ENGINE,
+    OTHERS,
+    "tests/security/",
+    "tests/faults/test_benchmarks.py",
+    *ONE_BY_ONE,
+    "tests/faults/",
+    "tests/unit/",
+)
 
 
 def unit_of(test: str) -> str:
