@@ -14,7 +14,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,36 @@ TEST_LABEL = "orchestration-test"
 
 # Away from the service's own range, so that tests run beside a service in use.
 PORT_RANGE = "28001-28099"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With --numprocesses, what may run side by side does; without it, nothing."""
+    from .side_by_side import SideBySide
+
+    return SideBySide(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Before the processes start: what the first to end removed, others might be about to use."""
+    client, _ = _connect()
+    if client is not None:
+        at_the_end = ExitStack()
+        config.add_cleanup(at_the_end.close)
+        at_the_end.callback(client.close)
+        at_the_end.enter_context(_new_networks_removed(client))
+
+
+def _is_one_of_several() -> bool:
+    return "PYTEST_XDIST_WORKER" in os.environ
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if _is_one_of_several():
+        from .side_by_side import rank
+
+        items.sort(key=lambda item: rank(item.nodeid))
 
 
 def _unusable(reason: str) -> None:
@@ -60,17 +90,23 @@ def docker_client() -> Iterator[docker.DockerClient]:
         return
     if not client.images.list(IMAGE):
         _unusable(f"image {IMAGE} is not on the engine; scripts/run builds it")
+    with nullcontext() if _is_one_of_several() else _new_networks_removed(client):
+        yield client
+    client.close()
+
+
+@contextmanager
+def _new_networks_removed(client: docker.DockerClient) -> Iterator[None]:
+    """Services leave the networks that they make for the next ones; tests do not."""
     before = {network.id for network in _networks_of_services(client)}
-    yield client
+    yield
     for network in _networks_of_services(client):
         if network.id not in before:
             with suppress(APIError):  # a container is on it
                 network.remove()
-    client.close()
 
 
 def _networks_of_services(client: docker.DockerClient) -> list[Any]:
-    """Those that services make for their containers, and leave for the next ones."""
     found: list[Any] = client.networks.list(filters={"label": "orchestration-api.managed=true"})
     return found
 

@@ -7,14 +7,18 @@ after a while, start their own with `start_service`.
 """
 
 import copy
+import fcntl
 import io
+import os
 import random
 import socket
 import tarfile
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -25,20 +29,56 @@ from tests.conftest import IMAGE, TEST_LABEL, Service, remove_labelled, wait_unt
 
 from .support import labelled_ports, port_range
 
-# Blocks of ports for tests lie here: below the ephemeral ones, away from the service's own, and
-# picked by chance, so that test runs beside each other on one engine do not meet.
+# Blocks of ports for tests lie here: below the ephemeral ones, away from the service's own.
 BLOCKS = range(20000, 28000)
 
 
-def free_block(client: docker.DockerClient, size: int) -> str:
-    """A port range, as the setting PORT_RANGE wants it, that no process and no container uses."""
-    owned = {port for entry in client.api.containers(all=True) for port in labelled_ports(entry)}
-    for _ in range(200):
-        first = random.randrange(BLOCKS.start, BLOCKS.stop - size)
-        block = range(first, first + size)
-        if owned.isdisjoint(block) and all(_can_be_bound(port) for port in block):
-            return f"{block[0]}-{block[-1]}"
-    raise AssertionError(f"no {size} free ports in a row")
+class Blocks:
+    """Ports for the services of tests, by chance, and each for one at a time: also when other test
+    runs are beside this one, or other processes of it.
+
+    A byte of a file stands for each port, and whoever has locked it has the port. What a process
+    has locked is free again when it ends, however it ends.
+    """
+
+    def __init__(self) -> None:
+        path = Path(tempfile.gettempdir()) / f"{TEST_LABEL}-ports-{os.getuid()}"
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._held: set[int] = set()  # a process does not lock itself out
+
+    @contextmanager
+    def block(self, client: docker.DockerClient, size: int) -> Iterator[str]:
+        """A port range, as the setting PORT_RANGE wants it, that no process and no container uses,
+        and no other test gets meanwhile.
+        """
+        listed = client.api.containers(all=True)
+        owned = {port for entry in listed for port in labelled_ports(entry)}
+        for _ in range(200):
+            first = random.randrange(BLOCKS.start, BLOCKS.stop - size)
+            block = range(first, first + size)
+            if not owned.isdisjoint(block) or not self._take(block):
+                continue
+            try:
+                if all(_can_be_bound(port) for port in block):
+                    yield f"{block[0]}-{block[-1]}"
+                    return
+            finally:
+                self._held -= set(block)
+                fcntl.lockf(self._file, fcntl.LOCK_UN, size, first)
+        raise AssertionError(f"no {size} free ports in a row")
+
+    def _take(self, block: range) -> bool:
+        if not self._held.isdisjoint(block):
+            return False
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB, len(block), block[0])
+        except OSError:
+            return False
+        self._held |= set(block)
+        return True
+
+
+PORTS = Blocks()
 
 
 def _can_be_bound(port: int) -> bool:
@@ -70,13 +110,13 @@ def remove_in_range(client: docker.DockerClient, service: Service) -> None:
 def shared_service(
     docker_client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    settings = {"PORT_RANGE": free_block(docker_client, 99)}
-    service = Service(tmp_path_factory.mktemp("shared"), settings)
-    service.start()
-    yield service
-    service.stop()
-    service.client.close()
-    remove_in_range(docker_client, service)
+    with PORTS.block(docker_client, 99) as block:
+        service = Service(tmp_path_factory.mktemp("shared"), {"PORT_RANGE": block})
+        service.start()
+        yield service
+        service.stop()
+        service.client.close()
+        remove_in_range(docker_client, service)
 
 
 @pytest.fixture
@@ -99,15 +139,17 @@ def start_service(
     """Starts a service of the test's own, on a block of `ports` ports that nobody else uses."""
     services: list[Service] = []
 
-    def start(*, ports: int = 20, **settings: str) -> Service:
-        settings = {"PORT_RANGE": free_block(docker_client, ports)} | settings
-        services.append(start_service(**settings))
-        return services[-1]
+    with ExitStack() as blocks:
 
-    yield start
-    for service in services:
-        service.stop()
-        remove_in_range(docker_client, service)
+        def start(*, ports: int = 20, **settings: str) -> Service:
+            block = blocks.enter_context(PORTS.block(docker_client, ports))
+            services.append(start_service(**{"PORT_RANGE": block} | settings))
+            return services[-1]
+
+        yield start
+        for service in services:
+            service.stop()
+            remove_in_range(docker_client, service)
 
 
 @pytest.fixture(scope="session")

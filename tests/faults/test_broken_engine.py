@@ -298,6 +298,12 @@ def test_a_full_disk(
     path = Path(proxy.address.removeprefix("unix://"))
     proxy.close()
     before = start_proxy(small, path)
+    # Both are empty, so that they agree says nothing yet.
+    wait_until(
+        lambda: any(each.step == "GET /containers/json" for each in before.exchanges),
+        15,
+        "the service has found the other engine",
+    )
     consistent(service, small)
     container = service.created()["id"]
     filler = small.data / "filler"

@@ -160,7 +160,10 @@ def test_all_999_ports_in_use(
     """
 
     engine = start_engine(apart=True, proxies=False)
-    service = Service(tmp_path, {"DOCKER_HOST": engine.address, "PORT_RANGE": "8001-8999"})
+    settings = {"DOCKER_HOST": engine.address, "PORT_RANGE": "8001-8999"}
+    # On a busy machine a thousand rules of iptables take longer than the engine is given otherwise.
+    service = Service(tmp_path, settings | {"ENGINE_TIMEOUT": "120"})
+    service.client.timeout = httpx.Timeout(240)
     service.start()
 
     def create(ports: int) -> dict[str, Any]:
