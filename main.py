@@ -9,7 +9,7 @@ import asyncio
 import resource
 import sys
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, suppress
 from importlib import resources
 from typing import Annotated, Any
@@ -170,10 +170,15 @@ RunningContainer = Annotated[Container, Depends(get_running_container)]
 STREAM = "Server-sent events, with a comment now and then while there is nothing to say."
 
 
+async def shutting_down() -> End:
+    """Why a stream ends that is about no one container."""
+    return "shutting-down"
+
+
 async def events(
     follow: AsyncGenerator[Any, None],
     limit: int | None,
-    ended: Callable[[], End],
+    ended: Callable[[], Awaitable[End]],
     show: Callable[[Any], Any] = lambda each: each,
 ) -> AsyncIterator[Any]:
     """A stream: what is followed, `limit` of it at most, then an event that says why it ends."""
@@ -186,7 +191,7 @@ async def events(
             if number == limit:
                 reason = "limit"
                 break
-    yield ServerSentEvent(event="end", data={"reason": reason or ended()})
+    yield ServerSentEvent(event="end", data={"reason": reason or await ended()})
 
 
 ENGINE = (errors.EngineUnavailable, errors.EngineFailed, errors.EngineTimeout)
@@ -500,7 +505,7 @@ def add_all_statistics_routes(app: FastAPI) -> None:
         follow = service.sampler.follow_all(
             lambda: wanted.of(service.inventory.all()), wanted.every
         )
-        async for event in events(follow, wanted.limit, lambda: "shutting-down", wanted.answer):
+        async for event in events(follow, wanted.limit, shutting_down, wanted.answer):
             yield event
 
 

@@ -33,6 +33,8 @@ from .system import HostMonitor
 
 log = logging.getLogger(__name__)
 
+# Seconds that a stream waits for a container that has stopped to be gone: it was removed then.
+GOING_SECONDS = 0.5
 # The least time between two samples of a container, in seconds: the kernel accounts the host's CPU
 # time in ticks of 10 ms, which over this time makes an error of 5%.
 SHORTEST_INTERVAL = 0.1
@@ -184,11 +186,13 @@ class Sampler:
                 yield await self.all(containers())
                 await self._beats(beat + every)
 
-    def ended(self, full_id: str) -> End:
+    async def ended(self, full_id: str) -> End:
         """Why a stream about a container has come to its end."""
         if self._ending:
             return "shutting-down"
-        return "removed" if self._inventory.peek(full_id) is None else "stopped"
+        # One that is removed while it runs is stopped a moment before it is gone.
+        gone = await self._inventory.wait_until(full_id, lambda now: now.runs, GOING_SECONDS)
+        return "removed" if gone is None else "stopped"
 
     def require_stream(self, container: Container) -> None:
         """Raises what keeps a container from being followed: NotManaged, ContainerNotRunning."""

@@ -539,7 +539,15 @@ async def test_a_stream_ends_when_its_container_does(it: Setting, gone: bool) ->
     await beat(it)
     with pytest.raises(StopAsyncIteration):
         await event
-    assert it.sampler.ended(WEB.full_id) == ("removed" if gone else "stopped")
+    assert await it.sampler.ended(WEB.full_id) == ("removed" if gone else "stopped")
+
+
+async def test_a_container_that_is_removed_while_it_runs_is_removed(it: Setting) -> None:
+    it.inventory.put(WEB.model_copy(update={"state": "exited", "status": "exited"}))
+    reason = asyncio.create_task(it.sampler.ended(WEB.full_id))
+    await asyncio.sleep(0)
+    it.inventory.remove(WEB.full_id)
+    assert await reason == "removed"
 
 
 async def test_streams_end_with_the_service(it: Setting) -> None:
@@ -555,7 +563,7 @@ async def test_streams_end_with_the_service(it: Setting) -> None:
     for event in events:
         with pytest.raises(StopAsyncIteration):
             await event
-    assert it.sampler.ended(WEB.full_id) == "shutting-down"
+    assert await it.sampler.ended(WEB.full_id) == "shutting-down"
 
 
 async def test_a_stream_survives_an_engine_that_fails(it: Setting) -> None:
