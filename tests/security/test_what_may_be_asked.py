@@ -12,8 +12,7 @@ import pytest
 from docker.errors import NotFound
 
 from tests.conftest import IMAGE, TEST_LABEL, Service, wait_until
-
-from .support import GRACEFUL, assert_problem, fetch, nothing_changes, port_of
+from tests.engine.support import GRACEFUL, assert_problem, fetch, nothing_changes, port_of
 
 pytestmark = pytest.mark.engine
 
