@@ -136,9 +136,11 @@ class Loaded:
 
 
 def start(made: Bench, api: Service, load: Load, port: int) -> Loaded:
-    """Returns at once; `port` is that of a listener."""
+    """Returns at once; `port` is that of a listener. Without an init process, so that the load is
+    all that the container has.
+    """
     command = ["python3", "-I", "-S", "-c", _BEGIN + load.program, str(port)]
-    answer = api.create(command=command, **({"memory": "512m"} | dict(load.body)))
+    answer = api.create(command=command, **({"memory": "512m", "init": False} | dict(load.body)))
     if answer.is_error:
         raise SystemExit(f"a create failed: {answer.text}")
     found = made.client.api.inspect_container(answer.json()["id"])

@@ -203,14 +203,15 @@ def test_a_replaced_socket_is_noticed_while_the_old_one_works(
 
 
 def test_a_socket_that_is_gone_is_no_reason_to_give_up_a_connection_that_works(
-    start_behind: Callable[..., Service], tmp_path: Path
+    proxy: Proxy, start_behind: Callable[..., Service], tmp_path: Path
 ) -> None:
     service = start_behind()
     (tmp_path / "engine.sock").rename(tmp_path / "elsewhere.sock")
-    end = time.monotonic() + 4
-    while time.monotonic() < end:
-        assert is_well(service)
-        time.sleep(0.2)
+    time.sleep(4)
+    # Other tests may give the service so much to ask that it needs further connections, which it
+    # cannot have now; for a moment only.
+    wait_until(lambda: is_well(service), 4)
+    assert proxy.subscriptions == 1
     (tmp_path / "elsewhere.sock").rename(tmp_path / "engine.sock")
     assert service.created(start=False)["state"] == "created"
 

@@ -149,10 +149,10 @@ def test_the_answer_has_every_field_and_its_texts_agree_with_its_numbers(
 
 
 def cpu_seconds(client: docker.DockerClient, container: dict[str, Any]) -> float:
-    """CPU time that the container's only process has had, as the kernel tells this process."""
-    process = psutil.Process(client.api.inspect_container(container["id"])["State"]["Pid"])
-    times = process.cpu_times()
-    return times.user + times.system
+    """CPU time that the container's processes have had, as the kernel tells this process."""
+    first = psutil.Process(client.api.inspect_container(container["id"])["State"]["Pid"])
+    times = [each.cpu_times() for each in (first, *first.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
 
 
 def share_of_a_core(
@@ -411,6 +411,7 @@ def test_both_sources_say_what_the_engine_says(
     wait_for_output(docker_client, made["caching"]["id"], "cached")
     for _ in range(20):
         fetch(port_of(made["serving"]), "/openapi.json")
+    time.sleep(2)  # what these have cost is behind the first sample of each
 
     def ask_all(container: dict[str, Any]) -> list[dict[str, Any]]:
         """By both services twice, since a CPU figure is that of the time before the question, and
