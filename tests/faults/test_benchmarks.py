@@ -23,6 +23,7 @@ def leftovers() -> set[str]:
             "first answers without a CPU figure: 0 of 2",
         ),
         (["accuracy", "--private", "--seconds=0.3"], '"source": "cgroup'),
+        (["creates", "--private", "--count", "1"], "service, without an init process"),
         (["recovery", "--count", "2", "--rounds", "1"], "GET /health is 200"),
     ],
 )
