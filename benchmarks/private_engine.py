@@ -90,9 +90,11 @@ class PrivateEngine:
             subprocess.run([*docker, "rm", "-f", *ids], capture_output=True)
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(60)
-        for group in Path("/sys/fs/cgroup").glob(f"**/{self._root.name}"):
-            with suppress(OSError):
-                group.rmdir()
+        # Not by a glob, which fails when a group of somebody else goes meanwhile.
+        for place, groups, _ in os.walk("/sys/fs/cgroup"):
+            if self._root.name in groups:
+                with suppress(OSError):
+                    Path(place, self._root.name).rmdir()
         for _ in range(50):  # a network namespace that is still open keeps its file busy
             _unmount_below(self._root)
             shutil.rmtree(self._root, ignore_errors=True)

@@ -332,7 +332,8 @@ class PrivateEngine:
             *Path("/sys/fs/cgroup").glob(f"*/{self.root.name}"),
             *Path("/sys/fs/cgroup").glob(self.root.name),
         ]
-        found = [path for root in roots for path in (root, *root.rglob("*")) if path.is_dir()]
+        # Not by a glob, which fails when a group goes meanwhile.
+        found = [Path(place) for root in roots for place, _, _ in os.walk(root)]
         return sorted(found, key=lambda path: len(path.parts), reverse=True)
 
     def _mounts(self) -> list[str]:
