@@ -7,6 +7,7 @@
     settings     the settings, from the environment
     models       the types that travel, from the engine's answer to ours
     labels       what this service writes on containers: its only database
+    create_schema  what the texts of a create look like, for validators and OpenAPI; pure
     create_request  what may be asked of a create, field by field
     confinement  what a container is held to: limits, capabilities, logs, init; pure
     problems     errors as problem documents

@@ -18,61 +18,24 @@ from pydantic import (
     WithJsonSchema,
     field_validator,
 )
-from pydantic.config import JsonDict
 
+from .create_schema import (
+    COMMAND_SCHEMA,
+    CONTAINER_PORT_SCHEMA,
+    IMAGE_SCHEMA,
+    NAME_SCHEMA,
+    REFERENCE,
+    RESERVED_NAMES,
+    RESTART_POLICY,
+    TEXT_SCHEMA,
+    VOLUME_SCHEMA,
+)
 from .labels import LABEL_PREFIX
 from .quantities import MEMORY_MAX, MEMORY_MIN, MEMORY_PATTERN, parse_memory, whole
 
-# Words that stand where a name or id stands in the paths of the API.
-RESERVED_NAMES = frozenset({"create", "running", "stats"})
-
-# The grammar of distribution/reference: [domain[:port]/]path[:tag][@digest].
-_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
-_REFERENCE = re.compile(
-    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?::[0-9]{1,5})?/)?"
-    rf"{_COMPONENT}(?:/{_COMPONENT})*"
-    r"(?::[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127})?(?:@[a-z0-9]+:[0-9a-f]{32,128})?"
-)
 _VOLUME = re.compile(
     r"(?P<name>[a-zA-Z0-9][a-zA-Z0-9_.-]+):(?P<path>/[^:\x00]*)(?::(?P<mode>ro|rw))?"
 )
-
-# The same rules for the OpenAPI description, where `$` ends the text and nothing looks ahead.
-_NAME_SCHEMA: JsonDict = {
-    "pattern": "^[a-zA-Z0-9][a-zA-Z0-9_.-]+$",
-    "not": {"enum": [*sorted(RESERVED_NAMES)]},
-}
-_IMAGE_SCHEMA: JsonDict = {"pattern": f"^{_REFERENCE.pattern}$"}
-_PORT_NUMBER = (
-    "0{0,4}[1-9]|0{0,3}[1-9][0-9]|0{0,2}[1-9][0-9]{2}|0?[1-9][0-9]{3}"
-    "|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
-)
-_CONTAINER_PORT_SCHEMA: JsonDict = {
-    "anyOf": [
-        {"type": "integer", "minimum": 1, "maximum": 65535},
-        {"type": "string", "pattern": f"^(?:{_PORT_NUMBER})(?:/(?:tcp|udp|sctp))?$"},
-    ]
-}
-_TEXT_SCHEMA: JsonDict = {"type": "string", "pattern": "^[^\\x00]*$"}
-_COMMAND_SCHEMA: JsonDict = {
-    "anyOf": [
-        {"type": "string", "pattern": "^[^\\x00]*[^\\x00 \\t\\r\\n][^\\x00]*$"},
-        {
-            "type": "array",
-            "minItems": 1,
-            "prefixItems": [{"type": "string", "pattern": "^[^\\x00]+$"}],
-            "items": _TEXT_SCHEMA,
-        },
-        {"type": "null"},
-    ]
-}
-# A part of a path that leads somewhere, and one that may as well be missing; ".." is neither.
-_PART = r"(?:[^./:\x00][^/:\x00]*|\.[^./:\x00][^/:\x00]*|\.\.[^/:\x00]+)"
-_VOLUME_SCHEMA: JsonDict = {
-    "pattern": rf"^[a-zA-Z0-9][a-zA-Z0-9_.-]+:(?:/\.?)*/{_PART}(?:/(?:{_PART}|\.?))*"
-    r"(?::(?:ro|rw))?$"
-}
-_RESTART_POLICY = r"no|always|unless-stopped|on-failure(?::[0-9]{1,4})?"
 
 
 def _name(value: str) -> str:
@@ -87,7 +50,7 @@ def _name(value: str) -> str:
 
 
 def _image(value: str) -> str:
-    if not _REFERENCE.fullmatch(value):
+    if not REFERENCE.fullmatch(value):
         raise ValueError(
             'an image is a reference like "nginx:1.27" or "registry/team/app@sha256:…"'
         )
@@ -150,15 +113,15 @@ def _volume(value: str) -> str:
 
 
 def _restart_policy(value: str) -> str:
-    if not re.fullmatch(_RESTART_POLICY, value):
+    if not re.fullmatch(RESTART_POLICY, value):
         raise ValueError('one of "no", "always", "unless-stopped", "on-failure", "on-failure:3"')
     return value
 
 
 Key = Annotated[str, AfterValidator(_text)]
-Text = Annotated[str, AfterValidator(_text), Field(json_schema_extra=_TEXT_SCHEMA)]
+Text = Annotated[str, AfterValidator(_text), Field(json_schema_extra=TEXT_SCHEMA)]
 ContainerPort = Annotated[
-    str, BeforeValidator(_container_port), WithJsonSchema(_CONTAINER_PORT_SCHEMA)
+    str, BeforeValidator(_container_port), WithJsonSchema(CONTAINER_PORT_SCHEMA)
 ]
 
 
@@ -168,12 +131,12 @@ class CreateRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: (
-        Annotated[str, Field(max_length=128, json_schema_extra=_NAME_SCHEMA), AfterValidator(_name)]
+        Annotated[str, Field(max_length=128, json_schema_extra=NAME_SCHEMA), AfterValidator(_name)]
         | None
     ) = Field(None, description="Unique on the engine. Without one, Docker invents it.")
     image: (
         Annotated[
-            str, Field(max_length=512, json_schema_extra=_IMAGE_SCHEMA), AfterValidator(_image)
+            str, Field(max_length=512, json_schema_extra=IMAGE_SCHEMA), AfterValidator(_image)
         ]
         | None
     ) = Field(
@@ -204,7 +167,7 @@ class CreateRequest(BaseModel):
         None,
         description="Replaces the image's command. A list of words, or one string, which is split"
         " as a shell would; no shell runs.",
-        json_schema_extra=_COMMAND_SCHEMA,
+        json_schema_extra=COMMAND_SCHEMA,
     )
     labels: Annotated[dict[Key, Text], AfterValidator(_labels)] = Field(
         {},
@@ -242,10 +205,10 @@ class CreateRequest(BaseModel):
     restart_policy: Annotated[str, AfterValidator(_restart_policy)] = Field(
         "no",
         description='"no", "always", "unless-stopped", "on-failure" or "on-failure:3".',
-        json_schema_extra={"pattern": f"^(?:{_RESTART_POLICY})$"},
+        json_schema_extra={"pattern": f"^(?:{RESTART_POLICY})$"},
     )
     volumes: list[
-        Annotated[Text, AfterValidator(_volume), Field(json_schema_extra=_VOLUME_SCHEMA)]
+        Annotated[Text, AfterValidator(_volume), Field(json_schema_extra=VOLUME_SCHEMA)]
     ] = Field(
         [],
         max_length=64,

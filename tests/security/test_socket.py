@@ -206,6 +206,23 @@ def use_in_every_way(
     assert not [tag for tag in tags if tag.startswith("orchestration-api-moved")]
 
 
+def use_from_afar(service: Service, engine: PrivateEngine, address: str) -> None:
+    """A container's whole life, and what its neighbours do, over a connection that holds."""
+    assert service.get("/health")["status"] == "healthy"
+    service.created(name="one")
+    assert service.get("/containers/one/stats")["source"] == "engine"
+    act(service, "one", "stop", timeout=0)
+    act(service, "one", "start")
+    other = engine.run(name="other")
+    wait_until(lambda: service.client.get("/containers/other").status_code == 200, 20, "it is seen")
+    engine.remove_container(other)
+    remove(service, "one")
+    wait_until(lambda: service.get("/containers") == [], 20, "no container is seen any more")
+    log = service.log()
+    assert f"at {address}" in log
+    assert "Not connected" not in log, "the stream of events was never cut"
+
+
 def test_the_table_of_routes_is_read_whole() -> None:
     text = (ROOT / "docs" / "engine-routes.md").read_text()
     rows = re.findall(r"^\| `", text, re.MULTILINE)
@@ -334,21 +351,7 @@ def test_an_engine_is_used_over_tls(
         "DOCKER_CERT_PATH": str(empty.certificates),
     }
     with running(tmp_path, **settings) as service:
-        assert service.get("/health")["status"] == "healthy"
-        service.created(name="one")
-        assert service.get("/containers/one/stats")["source"] == "engine"
-        act(service, "one", "stop", timeout=0)
-        act(service, "one", "start")
-        other = empty.run(name="other")
-        wait_until(
-            lambda: service.client.get("/containers/other").status_code == 200, 20, "it is seen"
-        )
-        empty.remove_container(other)
-        remove(service, "one")
-        assert service.get("/containers") == []
-        log = service.log()
-        assert f"at https://127.0.0.1:{empty.port}" in log
-        assert "Not connected" not in log, "the stream of events was never cut"
+        use_from_afar(service, empty, f"https://127.0.0.1:{empty.port}")
 
 
 @pytest.mark.parametrize("wrong", ["no TLS", "another authority", "no client certificate"])

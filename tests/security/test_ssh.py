@@ -18,7 +18,7 @@ import pytest
 from tests.conftest import Service, wait_until
 from tests.faults.private_engine import PrivateEngine, own_network, why_not
 
-from .test_socket import act, remove, running
+from .test_socket import running, use_from_afar
 
 USER = "daemon"  # exists on every Linux, and is no more than it is called
 PORT = 2222
@@ -170,22 +170,8 @@ def test_an_engine_is_used_over_ssh(
     settings: dict[str, str], engine: PrivateEngine, tmp_path: Path
 ) -> None:
     with running(tmp_path, **settings) as service:
-        assert service.get("/health")["status"] == "healthy"
-        service.created(name="one")
-        assert service.get("/containers/one/stats")["source"] == "engine"
-        act(service, "one", "stop", timeout=0)
-        act(service, "one", "start")
-        other = engine.run(name="other")
-        wait_until(
-            lambda: service.client.get("/containers/other").status_code == 200, 20, "it is seen"
-        )
-        engine.remove_container(other)
-        remove(service, "one")
-        wait_until(lambda: service.get("/containers") == [], 20, "no container is seen any more")
-        log = service.log()
-        assert f"at ssh://127.0.0.1:{PORT}" in log
-        assert "Not connected" not in log, "the stream of events was never cut"
-        assert USER not in log
+        use_from_afar(service, engine, f"ssh://127.0.0.1:{PORT}")
+        assert USER not in service.log()
     wait_until(lambda: not any((tmp_path / "t").iterdir()), 10, "ssh ends with a killed service")
 
 
