@@ -52,6 +52,23 @@ def test_an_engine_that_dies_during_creates(
     assert service.create().status_code == 201
 
 
+def test_a_socket_that_is_gone_is_no_reason_to_give_up_connections_that_work(
+    engine: PrivateEngine, proxy: Proxy, service: Service, tmp_path: Path
+) -> None:
+    socket = Path(proxy.address.removeprefix("unix://"))
+    # Several at once leave it with as many connections: new ones cannot be had for what it does
+    # beside the questions of this test.
+    at_once([lambda: service.created(**LIGHT)] * 4)
+    socket.rename(tmp_path / "elsewhere.sock")
+    end = time.monotonic() + 4
+    while time.monotonic() < end:
+        answer = service.client.get("/health")
+        assert answer.status_code == 200, answer.text
+        time.sleep(0.2)
+    (tmp_path / "elsewhere.sock").rename(socket)
+    assert service.create(**LIGHT).status_code == 201
+
+
 def test_an_engine_that_dies_and_comes_back_is_noticed_at_once(
     engine: PrivateEngine, service: Service, note: Note
 ) -> None:
