@@ -71,6 +71,14 @@ def curious(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service.client.close()
 
 
+@pytest.fixture(scope="session")
+def unprobed(build_image: Callable[..., str]) -> str:
+    """The base image without its health check, whose process, and the threads of the runtime that
+    starts it, are counted for the moment that they take.
+    """
+    return build_image("HEALTHCHECK NONE")
+
+
 @pytest.fixture
 def ask(service: Service, without_files: Service) -> Ask:
     """Asks for a container's statistics, at the same time by one source and by the other."""
@@ -264,14 +272,14 @@ def test_processes_that_the_kernel_killed_for_memory_are_counted(
 
 
 def test_threads_are_counted(
-    service: Service, ask: Ask, docker_client: docker.DockerClient
+    service: Service, ask: Ask, docker_client: docker.DockerClient, unprobed: str
 ) -> None:
     program = (
         "import threading, time\n"
         "for _ in range(6): threading.Thread(target=time.sleep, args=(300,)).start()\n"
         "print('started', flush=True)"
     )
-    container = service.created(command=["python3", "-c", program])
+    container = service.created(image=unprobed, command=["python3", "-c", program])
     wait_for_output(docker_client, container["id"], "started")
     # And the init process.
     assert [found["pids"] for found in ask(container)] == [8, 8]
@@ -393,7 +401,7 @@ def test_a_container_that_does_not_run_has_no_figures(
 
 
 def test_both_sources_say_what_the_engine_says(
-    service: Service, without_files: Service, docker_client: docker.DockerClient
+    service: Service, without_files: Service, docker_client: docker.DockerClient, unprobed: str
 ) -> None:
     """On a busy, an idle, an allocating, a page-cache-heavy and a network-heavy container."""
     commands = {
@@ -403,10 +411,10 @@ def test_both_sources_say_what_the_engine_says(
         "caching": ["sh", "-c", CACHE_100_MIB],
     }
     made = {
-        name: service.created(command=command, cpus=0.4 if name == "busy" else None)
+        name: service.created(image=unprobed, command=command, cpus=0.4 if name == "busy" else None)
         for name, command in commands.items()
     }
-    made["serving"] = service.created()
+    made["serving"] = service.created(image=unprobed)
     wait_for_output(docker_client, made["allocating"]["id"], "held")
     wait_for_output(docker_client, made["caching"]["id"], "cached")
     for _ in range(20):
