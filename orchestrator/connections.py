@@ -8,6 +8,9 @@ document, as all other errors are, and never by hanging.
 import asyncio
 import json
 import logging
+import math
+import socket
+import sys
 import uuid
 from collections.abc import Callable
 from http import HTTPStatus
@@ -80,7 +83,13 @@ def protocol(settings: Settings) -> type[H11Protocol]:
     open_ones = Connections(most, settings.max_connections_per_peer)
     seconds = min(HEAD_SECONDS, settings.request_timeout)
     return type(
-        "LimitedConnection", (Connection,), {"open_ones": open_ones, "head_seconds": seconds}
+        "LimitedConnection",
+        (Connection,),
+        {
+            "open_ones": open_ones,
+            "head_seconds": seconds,
+            "unread_seconds": settings.request_timeout,
+        },
     )
 
 
@@ -89,6 +98,7 @@ class Connection(H11Protocol):
 
     open_ones: Connections
     head_seconds: float
+    unread_seconds: float  # that an answer may wait for its reader
 
     peer = "-"
     idle_since = 0.0
@@ -110,6 +120,7 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self.peer = self.client[0] if self.client else "-"
         self.idle_since = self.loop.time()
+        self._expect_a_reader()
         if self.open_ones.add(self):
             self._watch_head()
         else:
@@ -171,6 +182,16 @@ class Connection(H11Protocol):
             self.transport.close()
         else:
             super().shutdown()
+
+    def _expect_a_reader(self) -> None:
+        """Has the kernel end the connection, closed by us or not, when the peer has taken nothing
+        of what there is for it in this time: Linux' TCP_USER_TIMEOUT, see tcp(7). A request whose
+        answer nobody reads would be under way for ever otherwise.
+        """
+        end = self.transport.get_extra_info("socket")
+        if sys.platform == "linux" and end.family in (socket.AF_INET, socket.AF_INET6):
+            milliseconds = math.ceil(self.unread_seconds * 1000)
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
     def _most_at_once(self) -> int:
         return self.config.h11_max_incomplete_event_size or 0

@@ -14,7 +14,7 @@ from .creates import name_of
 from .engine import Engine
 from .errors import ContainerBusy, ContainerNotFound, IdempotencyKeyReused, NameInUse, QuotaExceeded
 from .inventory import Inventory
-from .labels import LABEL_KEY, LABEL_REQUEST
+from .labels import LABEL_KEY
 from .models import Container
 from .payloads import fingerprint, is_husk
 
@@ -121,7 +121,7 @@ def _being_made() -> ContainerBusy:
 
 
 def _check(container: Container, request: CreateRequest) -> None:
-    if container.labels.get(LABEL_REQUEST) != fingerprint(request):
+    if container.fingerprint != fingerprint(request):
         raise _reused(container)
 
 

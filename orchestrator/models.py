@@ -52,7 +52,9 @@ class Container(Model):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     exit_code: int | None = Field(None, description="Null until the container has ended.")
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(
+        {}, description="All but the fingerprint of the request that made it."
+    )
     env: list[str] = Field(
         [],
         description="The names of its environment variables, in the engine's order; empty for a"
@@ -82,6 +84,8 @@ class Container(Model):
     # What it was given, where that is not what holds; see enforcement.
     given_limits: Limits | None = Field(default=None, exclude=True)
     pid: int | None = Field(default=None, exclude=True)  # of its first process, on the host
+    # Of the request that made it, where one came with a key; see payloads.fingerprint.
+    fingerprint: str | None = Field(default=None, exclude=True)
 
     @property
     def runs(self) -> bool:

@@ -42,7 +42,9 @@ _WILDCARDS = ("0.0.0.0", "::", "")
 def parse_container(payload: Mapping[str, Any]) -> Container:
     """A Container from `GET /containers/{id}/json`."""
     config, host, state = payload["Config"], payload["HostConfig"], payload["State"]
-    labels: dict[str, str] = config.get("Labels") or {}
+    labels: dict[str, str] = dict(config.get("Labels") or {})
+    # Equal for equal requests, so whoever may read it could try out guesses of a secret in them.
+    fingerprint = labels.pop(LABEL_REQUEST, None)
     status = _state(state["Status"])
     runs = status in ("running", "paused", "restarting")
     own = _own_ports(host)
@@ -84,6 +86,7 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
         networks=tuple(payload["NetworkSettings"].get("Networks") or ()),
         network_of=_network_of(host),
         pid=state.get("Pid") or None,  # 0 when it does not run
+        fingerprint=fingerprint,
     )
 
 

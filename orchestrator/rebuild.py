@@ -130,7 +130,7 @@ def _labels(
     }
     volumes = (*words(container.labels, LABEL_VOLUMES), *(name for name, _ in anonymous.values()))
     own = {container_port: port for port, container_port in container.own_ports.items()}
-    return container.labels | {
+    return (payload["Config"].get("Labels") or {}) | {
         # It is to be started: if it never is, it is a husk. Left out, it would come from the image.
         LABEL_START: "",
         LABEL_CREATE: create_id,

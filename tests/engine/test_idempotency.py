@@ -68,6 +68,20 @@ def test_another_body_is_refused(service: Service, key: str) -> None:
     assert create(service, key, env={"A": "1"}).status_code == 200
 
 
+def test_what_a_request_was_is_known_and_not_told(
+    service: Service, key: str, docker_client: docker.DockerClient
+) -> None:
+    """Who may read could try out guesses of a password otherwise, until the label is the same."""
+    first = create(service, key, env={"PIN": "1234"}).json()
+    name = "orchestration-api.request"
+    written = docker_client.containers.get(first["id"]).labels[name]
+    assert written not in service.client.get("/containers").text
+    assert written not in service.client.get(f"/containers/{first['id']}").text
+    for guess in (name, f"{name}={written}"):
+        assert service.get("/containers", label=guess) == []
+        assert service.get("/containers/stats", label=guess)["containers"] == []
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_the_key_is_known_after_a_restart_of_the_service(
     start_service: Callable[..., Service], key: str, how: signal.Signals

@@ -266,6 +266,24 @@ def test_the_connection_that_was_idle_longest_gives_way(start: Start) -> None:
             assert each.recv(65536).startswith(b"HTTP/1.1 200")
 
 
+def test_a_request_whose_answer_nobody_reads_does_not_stay_under_way(start: Start) -> None:
+    service = start(REQUEST_TIMEOUT="2", MAX_REQUESTS="2")
+    many = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 300
+
+    def overloaded() -> bool:
+        return bool(service.client.get("/docs").status_code == 503)
+
+    assert not overloaded()
+    with ExitStack() as stack:
+        for _ in range(2):
+            connection = stack.enter_context(socket.socket())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", service.port))
+            connection.sendall(many)
+        wait_until(overloaded, SECONDS, "both places are taken")
+        wait_until(lambda: not overloaded(), SECONDS, "they are free again")
+
+
 STREAM = b"GET /containers/stats/stream HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 

@@ -62,11 +62,13 @@ def test_the_labels_say_where_it_came_from(exited: dict[str, Any]) -> None:
         "team": "blue",
         "orchestration-api.managed": "true",
         "orchestration-api.start": "false",
+        "orchestration-api.request": "a fingerprint",
     }
     container = parse_container(exited)
     port = next(iter(container.own_ports))
     labels = rebuilt(exited)["Labels"]
     assert labels["team"] == "blue"
+    assert labels["orchestration-api.request"] == "a fingerprint"
     assert labels["orchestration-api.start"] == ""
     assert labels["orchestration-api.create"] == "c"
     assert labels["orchestration-api.ports"] == "8777"
