@@ -168,12 +168,31 @@ def test_the_restricted_profile_runs_the_base_image(
     image_user = docker_client.images.get(IMAGE).attrs["Config"]["User"]
     root = image_user in ("", "root", "0")
     assert details["Config"]["User"] == ("65534:65534" if root else image_user)
-    status = status_of_process_1(docker_client, container["id"])
+    assert_restricted(docker_client, container)
+
+
+def assert_restricted(client: docker.DockerClient, container: dict[str, Any]) -> None:
+    """By what the kernel says of its first process, and by what can be written."""
+    status = status_of_process_1(client, container["id"])
     assert int(status["CapBnd"], 16) == 0
+    assert status["NoNewPrivs"] == "1"
     assert status["Uid"].split()[0] != "0"
-    running = docker_client.containers.get(container["id"])
+    running = client.containers.get(container["id"])
     assert running.exec_run(["touch", "/here"]).exit_code != 0
     assert running.exec_run(["touch", "/tmp/here"]).exit_code == 0
+
+
+def test_a_restricted_container_that_moves_to_another_port_stays_restricted(
+    service: Service, docker_client: docker.DockerClient
+) -> None:
+    before = service.created(profile="restricted")
+    path = f"/containers/{before['id']}"
+    assert service.client.post(f"{path}/stop").status_code == 200
+    service.created(port=port_of(before))
+    after = service.client.post(f"{path}/start").json()
+    assert after["port_changed"]
+    assert fetch(port_of(after)).status_code == 200
+    assert_restricted(docker_client, after)
 
 
 # Volumes
