@@ -1,4 +1,5 @@
-"""Connections: how many there may be, and how long one may take to say what it wants.
+"""Connections: how many there may be, how long one may take to say what it wants, and how long it
+may leave the answer unread.
 
 An idle connection gives way to a new one, so that whoever opens them in numbers stops nobody else;
 only where all are at work is a new one refused. What cannot be read is answered with a problem
@@ -188,9 +189,9 @@ class Connection(H11Protocol):
         of what there is for it in this time: Linux' TCP_USER_TIMEOUT, see tcp(7). A request whose
         answer nobody reads would be under way for ever otherwise.
         """
-        end = self.transport.get_extra_info("socket")
-        if sys.platform == "linux" and end.family in (socket.AF_INET, socket.AF_INET6):
+        if sys.platform == "linux":
             milliseconds = math.ceil(self.unread_seconds * 1000)
+            end = self.transport.get_extra_info("socket")
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
     def _most_at_once(self) -> int:

@@ -160,7 +160,9 @@ class Settings(BaseSettings):
     max_streams: int = Field(50, ge=1, le=100_000)  # open at once, for each caller
     max_connections: int = Field(1000, ge=2, le=1_000_000)
     max_connections_per_peer: int = Field(500, ge=1, le=1_000_000)
-    request_timeout: float = Field(30.0, ge=0.1, le=3600)  # seconds, see `connections`
+    request_timeout: float = Field(
+        30.0, ge=0.1, le=3600
+    )  # seconds, of a body and of an unread answer
 
     log_format: Literal["text", "json"] = "text"
     audit_log: str | None = None  # a file; None is standard error
