@@ -48,13 +48,11 @@ from orchestrator.models import (
     AllStats,
     Container,
     ContainerEnv,
-    ContainerFilter,
     ContainerStats,
     DockerHealth,
     End,
     Endpoint,
     Health,
-    HistoryWindow,
     HostHistory,
     Index,
     PortRow,
@@ -66,6 +64,7 @@ from orchestrator.models import (
     StreamEnd,
     SystemStats,
 )
+from orchestrator.queries import ContainerFilter, HistoryWindow
 from orchestrator.selection import StatsSelection, StreamPace, StreamSelection
 from orchestrator.service import Service
 from orchestrator.settings import BadSettings, Settings, load_settings

@@ -6,6 +6,7 @@
     ssh_address  the parts of DOCKER_HOST=ssh://…; pure
     settings     the settings, from the environment
     models       the types that travel, from the engine's answer to ours
+    queries      what may be asked for in a query; pure
     labels       what this service writes on containers: its only database
     create_schema  what the texts of a create look like, for validators and OpenAPI; pure
     create_request  what may be asked of a create, field by field
@@ -34,7 +35,7 @@
     own_bridges  which callers are containers on networks of ours
     security     who is let in: keys, names of this service, pages of other origins
     limits       what a request may weigh, and how many there may be at once
-    connections  how many, how slow; what cannot be read is answered
+    connections  how many, how slow to write and to read; what cannot be read is answered
     audit        a line for each change that was asked for
     logs         log lines, as text or JSON
     request_ids  an id for each request, in answers and log lines

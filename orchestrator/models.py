@@ -5,13 +5,12 @@ writes it: "5000/tcp". Sizes are bytes where the name ends in `_bytes` or the do
 Times are RFC 3339 in UTC.
 """
 
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 State = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 PortState = Literal["free", "reserved", "in_use", "remembered", "external"]
 Scope = Literal["host", "container"]
 End = Literal["removed", "stopped", "limit", "shutting-down"]  # why a stream ends
@@ -108,37 +107,6 @@ class RemovedContainer(Model):
     name: str
     removed: Literal[True] = True
     released_ports: list[int] = Field(description="Host ports that are free again.")
-
-
-# What a caller asks for
-
-
-class ContainerFilter(BaseModel):
-    """Which containers to list; all that is given must be true of one."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    state: State | None = Field(None, description="Only those in this state.")
-    name: str | None = Field(
-        None, max_length=128, description="Only those whose name has this in it."
-    )
-    label: list[str] = Field(
-        [], max_length=20, description='Only those with this label: "team", or "team=blue".'
-    )
-    managed: bool | None = Field(None, description="Only this service's (true), or the others.")
-
-    def matches(self, container: Container) -> bool:
-        return (
-            self.state in (None, container.state)
-            and (self.name or "") in container.name
-            and self.managed in (None, container.managed)
-            and all(_has_label(container, label) for label in self.label)
-        )
-
-
-def _has_label(container: Container, wanted: str) -> bool:
-    name, equals, value = wanted.partition("=")
-    return name in container.labels and (not equals or container.labels[name] == value)
 
 
 # Ports
@@ -287,50 +255,6 @@ class StatsPoint(Model):
     block_read_bytes_per_s: float | None
     block_write_bytes_per_s: float | None
     pids: int | None
-
-
-# Seconds before and after 1970 that are as good as for ever, and that every calendar can tell.
-FAR_SECONDS = 20_000_000_000
-
-
-def _moment(value: Any) -> Any:
-    """Seconds since 1970 as a time, however the number is written; ValueError for too many."""
-    try:
-        seconds = float(value)
-    except (TypeError, ValueError):
-        return value
-    if not -FAR_SECONDS <= seconds <= FAR_SECONDS:
-        raise ValueError(f"seconds since 1970 are a number up to {FAR_SECONDS}")
-    return EPOCH + timedelta(seconds=seconds)
-
-
-class HistoryWindow(BaseModel):
-    """Which part of a history to answer with, and how coarse."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    since: Annotated[datetime, BeforeValidator(_moment)] | None = Field(
-        None,
-        description="Only later points: RFC 3339, in UTC unless it says otherwise, or seconds"
-        " since 1970.",
-        json_schema_extra={
-            "anyOf": [
-                {"type": "string", "format": "date-time"},
-                {"type": "number", "minimum": -FAR_SECONDS, "maximum": FAR_SECONDS},
-            ]
-        },
-    )
-    step: float | None = Field(
-        None, ge=1, le=3600, description="Seconds that a point stands for; without: as sampled."
-    )
-
-    @property
-    def since_seconds(self) -> float | None:
-        """Seconds since 1970."""
-        if self.since is None:
-            return None
-        aware = self.since if self.since.tzinfo else self.since.replace(tzinfo=UTC)
-        return aware.timestamp()
 
 
 class StatsHistory(Model):

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from orchestrator import errors
 from orchestrator.create_request import CreateRequest
 from orchestrator.errors import OrchestratorError
-from orchestrator.models import ContainerFilter
 from orchestrator.problems import document, explain_validation, retry_after, status_of
+from orchestrator.queries import ContainerFilter
 
 
 def children(kind: type[OrchestratorError]) -> Iterator[type[OrchestratorError]]:
