@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import docker
 import httpx
@@ -17,11 +17,11 @@ import pytest
 from orchestrator.stats import parse_engine_stats
 from tests.conftest import Service, wait_until
 
+from .cpu_record import CpuRecord
 from .support import BUSY, SLEEP, assert_problem, at_once, fetch, port_of, wait_for_output
 
 pytestmark = pytest.mark.engine
 
-T = TypeVar("T")
 Ask = Callable[..., list[dict[str, Any]]]
 
 MIB = 1024 * 1024
@@ -156,42 +156,23 @@ def test_the_answer_has_every_field_and_its_texts_agree_with_its_numbers(
 # CPU
 
 
-def cpu_seconds(client: docker.DockerClient, container: dict[str, Any]) -> float:
-    """CPU time that the container's processes have had, as the kernel tells this process."""
-    first = psutil.Process(client.api.inspect_container(container["id"])["State"]["Pid"])
-    times = [each.cpu_times() for each in (first, *first.children(recursive=True))]
-    return sum(each.user + each.system for each in times)
-
-
-def share_of_a_core(
-    client: docker.DockerClient, container: dict[str, Any], ask: Callable[[], T]
-) -> tuple[T, float]:
-    """What `ask` returns, and the percentage of a core that the container had meanwhile: near 100
-    for a busy one, less where other programs of the machine want the cores too.
+def assert_recorded(found: dict[str, Any], record: CpuRecord) -> None:
+    """That a CPU figure is what the container had in the time that the figure is the mean of: near
+    100 for a busy one, less where other programs of the machine want the cores too.
     """
-    begun, before = time.monotonic(), cpu_seconds(client, container)
-    answer = ask()
-    spent = cpu_seconds(client, container) - before
-    return answer, 100 * spent / (time.monotonic() - begun)
-
-
-def assert_in_one_of_three(agrees: Callable[[], bool]) -> None:
-    """A share that is measured here is of a little more time than the sample is. On a machine that
-    others make busy the two may differ by chance, though not again and again.
-    """
-    assert any(agrees() for _ in range(3))
+    share = record.percent(found["timestamp"], found["interval_s"])
+    assert found["cpu_percent"] == pytest.approx(share, abs=25)
 
 
 def test_a_busy_core_is_seen_on_the_first_call(
     service: Service, ask: Ask, docker_client: docker.DockerClient
 ) -> None:
-    def right_the_first_time() -> bool:
-        container = service.created(command=BUSY)
-        answers, share = share_of_a_core(docker_client, container, lambda: ask(container))
-        assert all(10 < found["cpu_percent"] < 140 for found in answers)
-        return all(found["cpu_percent"] == pytest.approx(share, abs=40) for found in answers)
-
-    assert_in_one_of_three(right_the_first_time)
+    container = service.created(command=BUSY)
+    with CpuRecord(docker_client, container["id"]) as record:
+        answers = ask(container)
+    for found in answers:
+        assert 10 < found["cpu_percent"] < 140
+        assert_recorded(found, record)
 
 
 def test_a_limited_core_is_seen_as_limited(service: Service, ask: Ask) -> None:
@@ -216,20 +197,13 @@ def test_an_idle_container_is_idle(service: Service, ask: Ask) -> None:
 def test_questions_at_the_same_time_get_the_same_answer(
     service: Service, ask: Ask, docker_client: docker.DockerClient
 ) -> None:
-    def the_same() -> bool:
-        container = service.created(command=BUSY)
-        answers, share = share_of_a_core(
-            docker_client, container, lambda: at_once([lambda: ask(container)] * 10)
-        )
-        for of_one_source in zip(*answers, strict=True):
-            assert len({answer["timestamp"] for answer in of_one_source}) <= 3
-        return all(
-            answer["cpu_percent"] == pytest.approx(share, abs=40)
-            for of_one_source in zip(*answers, strict=True)
-            for answer in of_one_source
-        )
-
-    assert_in_one_of_three(the_same)
+    container = service.created(command=BUSY)
+    with CpuRecord(docker_client, container["id"]) as record:
+        answers = at_once([lambda: ask(container)] * 10)
+    for of_one_source in zip(*answers, strict=True):
+        assert len({answer["timestamp"] for answer in of_one_source}) <= 3
+        for answer in of_one_source:
+            assert_recorded(answer, record)
 
 
 # Memory
@@ -375,13 +349,12 @@ def test_statistics_go_on_after_a_restart(
     container = service.created(command=BUSY)
     ask(container)
 
-    def go_on() -> bool:
-        path = f"/containers/{container['id']}/restart?timeout=0"
-        assert service.client.post(path).status_code == 200
-        answers, share = share_of_a_core(docker_client, container, lambda: ask(container))
-        return all(found["cpu_percent"] == pytest.approx(share, abs=40) for found in answers)
-
-    assert_in_one_of_three(go_on)
+    path = f"/containers/{container['id']}/restart?timeout=0"
+    assert service.client.post(path).status_code == 200
+    with CpuRecord(docker_client, container["id"]) as record:
+        answers = ask(container)
+    for found in answers:
+        assert_recorded(found, record)
 
 
 def test_a_paused_container_uses_no_cpu(
@@ -451,22 +424,13 @@ def test_both_sources_say_what_the_engine_says(
         assert sample is not None
         return [stats(service, container), stats(without_files, container), _figures(raw)]
 
-    answers: dict[str, list[dict[str, Any]]] = {}
-
-    def percents_agree() -> bool:
-        with ThreadPoolExecutor(len(made)) as pool:
-            answers.update(zip(made, pool.map(ask_all, made.values()), strict=True))
-        return all(
-            found["cpu_percent"] == pytest.approx(answer[0]["cpu_percent"], abs=20)
-            for answer in answers.values()
-            for found in answer
-        )
-
-    assert_in_one_of_three(percents_agree)
+    with ThreadPoolExecutor(len(made)) as pool:
+        answers = dict(zip(made, pool.map(ask_all, made.values()), strict=True))
     for name, (by_files, by_engine, engine) in answers.items():
         assert by_files["source"].startswith("cgroup-v")
         assert by_engine["source"] == "engine"
         for other in (by_engine, engine):
+            assert by_files["cpu_percent"] == pytest.approx(other["cpu_percent"], abs=20), name
             for field in ("memory_usage_bytes", "memory_cache_bytes"):
                 assert by_files[field] == pytest.approx(other[field], abs=4 * MIB), (name, field)
             assert by_files["memory_limit_bytes"] == other["memory_limit_bytes"]
