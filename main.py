@@ -38,8 +38,9 @@ from orchestrator import (
     request_ids,
     security,
 )
+from orchestrator.callers import BadKeys
 from orchestrator.create_request import CreateRequest
-from orchestrator.keys import BadKeys, Keyring
+from orchestrator.keys import Keyring
 from orchestrator.limits import MAX_HEADERS_SIZE, Limits, StreamLimit
 from orchestrator.meters import MeteredRequests, Meters
 from orchestrator.metrics import MEDIA_TYPES, format_for

@@ -17,10 +17,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from . import callers, request_ids
+from .asgi import UNMATCHED, App, Message, Receive, Send, route_of
 from .errors import OrchestratorError
-from .meters import UNMATCHED, route_of
 from .models import Container
-from .request_ids import App, Message, Receive, Send
 
 log = logging.getLogger("orchestrator.audit")
 

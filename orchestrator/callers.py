@@ -1,13 +1,33 @@
 """Who asks: the key that came with a request, and the address it came from.
 
-`security` finds it out; who may do what, quotas and the audit go by it.
+`security` finds it out; who may do what, quotas and the audit go by it. Of a key itself, only its
+digest is ever kept.
 """
 
+import hashlib
+import re
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 
 Scope = Literal["read", "write"]
+
+SHORTEST_KEY = 32  # characters
+_KEY = re.compile(rf"[!-~]{{{SHORTEST_KEY},512}}")
+
+
+class BadKeys(ValueError):
+    """Keys that cannot be used. The message is one line without a key."""
+
+
+def digest(key: str) -> bytes:
+    """What is kept of a key; raises BadKeys where it is too short, or has a space in it."""
+    if not _KEY.fullmatch(key):
+        raise BadKeys(
+            f"a key has {SHORTEST_KEY} to 512 characters of printable ASCII without spaces;"
+            " `openssl rand -hex 32` makes one"
+        )
+    return hashlib.sha256(key.encode()).digest()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 
 from .models import InterfaceCounters
-from .stats import Sample, without_cache
+from .sample import Sample, without_cache
 
 # What the kernel makes in each network namespace by itself, if it has these tunnels built in.
 _FALLBACK_TUNNELS = frozenset(

@@ -33,7 +33,7 @@ from .cgroup_files import (
     parse_v2,
 )
 from .models import Container
-from .stats import Sample
+from .sample import Sample
 
 log = logging.getLogger(__name__)
 

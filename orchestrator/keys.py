@@ -15,23 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from .callers import Scope
+from .callers import BadKeys, Scope, digest
 
 logger = logging.getLogger(__name__)
 
-SHORTEST = 32  # characters
 API_KEY_NAME = "default"
 FILE_KEY_NAME = "file"
 
-_KEY = re.compile(rf"[!-~]{{{SHORTEST},512}}")
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CONTAINERS = re.compile(r"containers=([0-9]{1,6})")
 _LONGEST_FILE = 1024 * 1024  # bytes
 _LOOK_SECONDS = 1.0
-
-
-class BadKeys(ValueError):
-    """Keys that cannot be used. The message is one line without a key."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +36,6 @@ class Key:
     scope: Scope
     digest: bytes
     containers: int | None = None
-
-
-def digest(key: str) -> bytes:
-    """What is kept of a key; raises BadKeys where it is too short, or has a space in it."""
-    if not _KEY.fullmatch(key):
-        raise BadKeys(
-            f"a key has {SHORTEST} to 512 characters of printable ASCII without spaces;"
-            " `openssl rand -hex 32` makes one"
-        )
-    return hashlib.sha256(key.encode()).digest()
 
 
 def parse(text: str) -> tuple[Key, ...]:

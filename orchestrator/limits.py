@@ -7,6 +7,7 @@ there is a request (slow or broken headers, too many connections) is the busines
 import asyncio
 
 from . import callers
+from .asgi import App, Message, Receive, Send
 from .errors import (
     BodyTooLarge,
     HeadersTooLarge,
@@ -15,7 +16,6 @@ from .errors import (
     TooManyStreams,
     UrlTooLong,
 )
-from .request_ids import App, Message, Receive, Send
 from .settings import Settings
 
 # Bytes, and a number.

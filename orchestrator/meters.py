@@ -5,8 +5,6 @@ asked for (containers, ports, the sampler) is the business of `metrics`.
 """
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
@@ -16,7 +14,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from .request_ids import App, Message, Receive, Send
+from .asgi import App, Message, Receive, Send, route_of
 
 PREFIX = "orchestration_api"
 
@@ -24,7 +22,6 @@ PREFIX = "orchestration_api"
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 # What a caller may send as a method is no name for a series.
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
-UNMATCHED = "unmatched"
 
 
 class Meters:
@@ -104,9 +101,3 @@ class MeteredRequests:
             if not counted:
                 count(500)  # which is answered outside of all middleware
             raise
-
-
-def route_of(scope: Mapping[str, Any]) -> str:
-    """The template of the path, such as /containers/{id}: never what a caller has sent."""
-    path = getattr(scope.get("route"), "path", None)
-    return path if isinstance(path, str) else UNMATCHED

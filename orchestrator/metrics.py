@@ -21,9 +21,9 @@ from .inventory import Inventory
 from .meters import PREFIX, Meters
 from .models import Container, ContainerCounts, InterfaceCounters, PortSummary
 from .ports import PortAllocator
+from .sample import Sample
 from .sampler import Sampler
 from .sampler_counts import SamplerCounts
-from .stats import Sample
 from .watcher import Watcher
 
 _CPU_PERIOD = 100_000  # µs, the kernel's default, for which cAdvisor's quota is told

@@ -2,14 +2,9 @@
 
 import re
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import ContextVar
-from typing import Any
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
+from .asgi import App, Message, Receive, Send
 
 _HEADER = b"x-request-id"
 _USABLE = re.compile(rb"[A-Za-z0-9._-]{1,64}")

@@ -24,11 +24,11 @@ from .history import spans
 from .interest import EVERYTHING, HOT, Interest
 from .inventory import Inventory
 from .models import Container, ContainerStats, End, HostPoint, HostStats, StatsPoint
+from .sample import Sample
 from .sampler_counts import SamplerCounts
 from .samples import Latest, Samples
 from .settings import Settings
 from .sources import Sources
-from .stats import Sample
 from .system import HostMonitor
 
 log = logging.getLogger(__name__)

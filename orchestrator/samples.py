@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from .history import Fold, Point, Series, Span
 from .inventory import Inventory
 from .models import Container, ContainerStats, StatsPoint
-from .stats import Rates, Sample, rates, summarise
+from .sample import Sample
+from .stats import Rates, rates, summarise
 
 # Of two samples of a run that are closer than so many seconds, the second is dropped: their CPU
 # figure would be noise, for the host's CPU time is counted in ticks of 10 ms. They come together

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from . import callers, errors
+from .asgi import App, Message, Receive, Send, values
 from .callers import Caller
 from .keys import Keyring
 from .own_bridges import OwnBridges
-from .request_ids import App, Message, Receive, Send
 from .settings import Settings, is_loopback
 
 REALM = "docker-orchestration-api"
@@ -186,11 +186,6 @@ class SecurityHeaders:
 def _peer(scope: Message) -> str:
     """The address that a request came from, "-" where there is none."""
     return (scope["client"][0] if scope.get("client") else "") or "-"
-
-
-def values(scope: Message, name: bytes) -> list[str]:
-    """What a request's headers of that name hold, each without blanks around it."""
-    return [value.decode("latin-1").strip() for key, value in scope["headers"] if key == name]
 
 
 def bound_address(scope: Message) -> str | None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from . import keys
+from . import callers
 from .image_policy import ImagePolicy
 from .quantities import PortRange, parse_memory
 from .ssh_address import SCHEME as SSH
@@ -26,7 +26,7 @@ def _port_range(value: Any) -> Any:
 
 
 def _digest(value: Any) -> Any:
-    return keys.digest(value) if isinstance(value, str) else value
+    return callers.digest(value) if isinstance(value, str) else value
 
 
 def _list_of(parse: Callable[[str], str]) -> Callable[[Any], Any]:

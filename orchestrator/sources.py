@@ -16,9 +16,10 @@ from .engine import Engine
 from .errors import OrchestratorError
 from .interest import Interest
 from .models import Container
+from .sample import Sample, Source
 from .sampler_counts import SamplerCounts
 from .settings import Settings
-from .stats import Sample, Source, parse_engine_stats, without_control_group
+from .stats import parse_engine_stats, without_control_group
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from orchestrator import cgroups
 from orchestrator.cgroup_files import parse_host_cpu, parse_interfaces
 from orchestrator.cgroups import CgroupReader
 from orchestrator.models import Container, Limits
-from orchestrator.stats import Sample
+from orchestrator.sample import Sample
 
 from .containers import container
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.keys import BadKeys, Keyring, digest, parse
+from orchestrator.callers import BadKeys, digest
+from orchestrator.keys import Keyring, parse
 
 ONE, TWO, THREE = "a" * 32, "b" * 40, "c" * 64
 

@@ -18,8 +18,8 @@ from orchestrator.metrics import MEDIA_TYPES, Metrics, State, exposition, format
 from orchestrator.models import Container, InterfaceCounters, Limits
 from orchestrator.ports import PortAllocator
 from orchestrator.quantities import PortRange
+from orchestrator.sample import Sample
 from orchestrator.sampler_counts import SamplerCounts
-from orchestrator.stats import Sample
 
 from .containers import container
 

@@ -19,10 +19,10 @@ from orchestrator.errors import (
 from orchestrator.interest import EVERYTHING, HOT, IDLE, Interest
 from orchestrator.inventory import Inventory
 from orchestrator.models import Container
+from orchestrator.sample import Sample
 from orchestrator.sampler import Sampler
 from orchestrator.sampler_counts import SamplerCounts
 from orchestrator.settings import Settings, Unmanaged
-from orchestrator.stats import Sample
 
 from .containers import at, container
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from orchestrator.models import ContainerStats, Limits
+from orchestrator.sample import Sample
 from orchestrator.stats import (
     Rates,
-    Sample,
     follows,
     parse_engine_stats,
     rates,
