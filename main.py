@@ -31,15 +31,13 @@ from orchestrator import (
     __version__,
     audit,
     connections,
-    errors,
-    examples,
     logs,
     problems,
     request_ids,
     security,
 )
 from orchestrator.callers import BadKeys
-from orchestrator.create_request import CreateRequest
+from orchestrator.errors import errors
 from orchestrator.keys import Keyring
 from orchestrator.limits import MAX_HEADERS_SIZE, Limits, StreamLimit
 from orchestrator.meters import MeteredRequests, Meters
@@ -49,11 +47,14 @@ from orchestrator.models import (
     AllStats,
     Container,
     ContainerEnv,
+    ContainerFilter,
     ContainerStats,
+    CreateRequest,
     DockerHealth,
     End,
     Endpoint,
     Health,
+    HistoryWindow,
     HostHistory,
     Index,
     PortRow,
@@ -64,8 +65,8 @@ from orchestrator.models import (
     StatsHistory,
     StreamEnd,
     SystemStats,
+    examples,
 )
-from orchestrator.queries import ContainerFilter, HistoryWindow
 from orchestrator.selection import StatsSelection, StreamPace, StreamSelection
 from orchestrator.service import Service
 from orchestrator.settings import BadSettings, Settings, load_settings

@@ -32,8 +32,7 @@ from .cgroup_files import (
     parse_v1,
     parse_v2,
 )
-from .models import Container
-from .sample import Sample
+from .models import Container, Sample
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,7 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any
 
-from .create_request import CreateRequest
-from .models import Limits
+from .models import CreateRequest, Limits
 from .settings import Settings
 
 NANO = 1_000_000_000

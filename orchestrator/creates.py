@@ -9,7 +9,6 @@ from typing import Any
 
 from . import callers
 from .confinement import confinement, has_init, limits_of
-from .create_request import CreateRequest
 from .engine import Engine
 from .errors import (
     ContainerNotFound,
@@ -20,12 +19,12 @@ from .errors import (
     PortsExhausted,
     VolumeNotManaged,
 )
-from .image_policy import found_by_id
+from .image_references import found_by_id
 from .images import Images
 from .inventory import Inventory
 from .labels import LABEL_CREATE, LABEL_KEY
 from .leftovers import Leftovers
-from .models import Container
+from .models import Container, CreateRequest
 from .mutations import Mutations
 from .networks import Networks
 from .payloads import create_body, exposed_ports, image_labels, is_husk, is_own_volume

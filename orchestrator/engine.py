@@ -27,13 +27,13 @@ import docker.utils
 import requests
 import urllib3
 
-from . import errors
+from .addresses import SCHEME as SSH
+from .addresses import SshAddress
 from .enforcement import Enforcement
+from .errors import errors
 from .pools import Pool, deadline_of_this_thread
 from .refusals import pull_failure, refusal, tunnel_failure
 from .settings import Settings
-from .ssh_address import SCHEME as SSH
-from .ssh_address import SshAddress
 from .tunnel import Tunnel, TunnelFailedError
 
 log = logging.getLogger(__name__)

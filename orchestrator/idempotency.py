@@ -9,13 +9,18 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from .create_request import CreateRequest
 from .creates import name_of
 from .engine import Engine
-from .errors import ContainerBusy, ContainerNotFound, IdempotencyKeyReused, NameInUse, QuotaExceeded
+from .errors import (
+    ContainerBusy,
+    ContainerNotFound,
+    IdempotencyKeyReused,
+    NameInUse,
+    QuotaExceeded,
+)
 from .inventory import Inventory
 from .labels import LABEL_KEY
-from .models import Container
+from .models import Container, CreateRequest
 from .payloads import fingerprint, is_husk
 
 # How long another service may take to start what it has created, in seconds.

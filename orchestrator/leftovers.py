@@ -13,7 +13,12 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from .engine import Engine
-from .errors import ContainerNotFound, EngineTimeout, EngineUnavailable, OrchestratorError
+from .errors import (
+    ContainerNotFound,
+    EngineTimeout,
+    EngineUnavailable,
+    OrchestratorError,
+)
 from .inventory import Inventory
 from .labels import LABEL_CREATE, LABEL_VOLUMES
 from .models import Container

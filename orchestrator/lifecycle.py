@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from .access import Access
-from .create_request import CreateRequest
 from .creates import Creates
 from .engine import Engine
 from .errors import (
@@ -28,7 +27,7 @@ from .errors import (
 from .host_ports import HostPorts
 from .inventory import Inventory
 from .leftovers import Leftovers
-from .models import Container, RemovedContainer
+from .models import Container, CreateRequest, RemovedContainer
 from .moves import Moves
 from .mutations import Mutations
 from .networks import Networks, home_of

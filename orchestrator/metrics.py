@@ -19,9 +19,8 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from .inventory import Inventory
 from .meters import PREFIX, Meters
-from .models import Container, ContainerCounts, InterfaceCounters, PortSummary
+from .models import Container, ContainerCounts, InterfaceCounters, PortSummary, Sample
 from .ports import PortAllocator
-from .sample import Sample
 from .sampler import Sampler
 from .sampler_counts import SamplerCounts
 from .watcher import Watcher

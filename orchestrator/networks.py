@@ -27,13 +27,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import asynccontextmanager
 
 from .engine import Engine
-from .errors import (
-    EngineFailed,
-    InvalidRequest,
-    NameInUse,
-    NetworkFull,
-    NetworkMissing,
-)
+from .errors import EngineFailed, InvalidRequest, NameInUse, NetworkFull, NetworkMissing
 from .inventory import Inventory
 from .labels import LABEL_MANAGED
 from .models import Container

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .create_request import CreateRequest
 from .labels import (
     LABEL_CREATE,
     LABEL_CREATED_BY,
@@ -24,7 +23,7 @@ from .labels import (
     LABEL_REQUEST,
     LABEL_START,
 )
-from .models import Container, Limits
+from .models import Container, CreateRequest, Limits
 
 # A listing and an inspection write the time before which nothing happened like this.
 _NEVER = "0001-01-01T00:00:00Z"

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from . import examples
 from .errors import (
     BodyTooLarge,
     CallerError,
@@ -22,6 +21,7 @@ from .errors import (
     UnavailableError,
     UrlTooLong,
 )
+from .models import examples
 
 MEDIA_TYPE = "application/problem+json"
 

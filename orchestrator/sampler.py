@@ -23,8 +23,7 @@ from .errors import ContainerNotRunning, OrchestratorError
 from .history import spans
 from .interest import EVERYTHING, HOT, Interest
 from .inventory import Inventory
-from .models import Container, ContainerStats, End, HostPoint, HostStats, StatsPoint
-from .sample import Sample
+from .models import Container, ContainerStats, End, HostPoint, HostStats, Sample, StatsPoint
 from .sampler_counts import SamplerCounts
 from .samples import Latest, Samples
 from .settings import Settings

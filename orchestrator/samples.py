@@ -12,8 +12,7 @@ from datetime import UTC, datetime
 
 from .history import Fold, Point, Series, Span
 from .inventory import Inventory
-from .models import Container, ContainerStats, StatsPoint
-from .sample import Sample
+from .models import Container, ContainerStats, Sample, StatsPoint
 from .stats import Rates, rates, summarise
 
 # Of two samples of a run that are closer than so many seconds, the second is dropped: their CPU

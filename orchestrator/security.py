@@ -13,9 +13,10 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from . import callers, errors
+from . import callers
 from .asgi import App, Message, Receive, Send, values
 from .callers import Caller
+from .errors import errors
 from .keys import Keyring
 from .own_bridges import OwnBridges
 from .settings import Settings, is_loopback

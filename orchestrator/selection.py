@@ -5,9 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .models import AllStats, Container, ContainerStats, StatsTotals
+from .models import AllStats, Container, ContainerFilter, ContainerStats, StatsTotals
 from .quantities import megabytes
-from .queries import ContainerFilter
 
 Order = Literal["cpu", "memory", "network", "block", "pids", "name"]
 

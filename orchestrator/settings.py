@@ -9,10 +9,10 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator, m
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from . import callers
-from .image_policy import ImagePolicy
+from .addresses import SCHEME as SSH
+from .addresses import SshAddress
+from .image_references import ImagePolicy
 from .quantities import PortRange, parse_memory
-from .ssh_address import SCHEME as SSH
-from .ssh_address import SshAddress
 
 # What may be done with containers of others: nothing, read their statistics, change them as well.
 Unmanaged = Literal["false", "read", "true"]

@@ -15,8 +15,7 @@ from .cgroups import CgroupReader, allow_more_files
 from .engine import Engine
 from .errors import OrchestratorError
 from .interest import Interest
-from .models import Container
-from .sample import Sample, Source
+from .models import Container, Sample, Source
 from .sampler_counts import SamplerCounts
 from .settings import Settings
 from .stats import parse_engine_stats, without_control_group

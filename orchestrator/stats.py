@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from .models import Container, ContainerStats, InterfaceCounters
+from .models import Container, ContainerStats, InterfaceCounters, Sample, without_cache
 from .quantities import megabytes
-from .sample import Sample, without_cache
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ import docker.utils
 from docker.errors import APIError, NotFound
 
 from orchestrator.confinement import confinement
-from orchestrator.create_request import CreateRequest
+from orchestrator.models import CreateRequest
 from orchestrator.payloads import create_body
 from orchestrator.settings import Settings
 

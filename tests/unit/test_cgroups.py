@@ -13,8 +13,7 @@ import pytest
 from orchestrator import cgroups
 from orchestrator.cgroup_files import parse_host_cpu, parse_interfaces
 from orchestrator.cgroups import CgroupReader
-from orchestrator.models import Container, Limits
-from orchestrator.sample import Sample
+from orchestrator.models import Container, Limits, Sample
 
 from .containers import container
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from orchestrator.confinement import confinement, is_root
-from orchestrator.create_request import CreateRequest
+from orchestrator.models import CreateRequest
 from orchestrator.settings import Settings
 
 MIB = 1024 * 1024

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.image_policy import ImagePolicy, found_by_id
+from orchestrator.image_references import ImagePolicy, found_by_id
 
 DIGEST = "sha256:" + "ab" * 32
 OTHER = "sha256:" + "cd" * 32

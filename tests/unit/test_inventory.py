@@ -5,7 +5,7 @@ import pytest
 
 from orchestrator.errors import AmbiguousId, ContainerNotFound
 from orchestrator.inventory import Inventory
-from orchestrator.models import State
+from orchestrator.models.models import State
 
 from .containers import at, container
 

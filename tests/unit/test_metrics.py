@@ -15,10 +15,9 @@ from orchestrator import metrics as telling
 from orchestrator.inventory import Inventory
 from orchestrator.meters import MeteredRequests, Meters
 from orchestrator.metrics import MEDIA_TYPES, Metrics, State, exposition, format_for
-from orchestrator.models import Container, InterfaceCounters, Limits
+from orchestrator.models import Container, InterfaceCounters, Limits, Sample
 from orchestrator.ports import PortAllocator
 from orchestrator.quantities import PortRange
-from orchestrator.sample import Sample
 from orchestrator.sampler_counts import SamplerCounts
 
 from .containers import container

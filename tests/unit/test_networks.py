@@ -10,15 +10,9 @@ import pytest
 
 from orchestrator.enforcement import Enforcement
 from orchestrator.engine import Engine
-from orchestrator.errors import (
-    EngineFailed,
-    NameInUse,
-    NetworkFull,
-    NetworkMissing,
-    PortRefused,
-)
+from orchestrator.errors import EngineFailed, NameInUse, NetworkFull, NetworkMissing, PortRefused
 from orchestrator.inventory import Inventory
-from orchestrator.models import State
+from orchestrator.models.models import State
 from orchestrator.networks import DEFAULT_BRIDGE, REFUSED_SECONDS, Networks, home_of
 
 from .containers import container

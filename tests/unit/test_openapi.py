@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from main import create_app
-from orchestrator.create_request import CreateRequest
+from orchestrator.models import CreateRequest
 from orchestrator.settings import Settings
 
 DOCUMENT: dict[str, Any] = create_app(Settings()).openapi()

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.confinement import confinement
-from orchestrator.create_request import CreateRequest
-from orchestrator.models import Container, Limits
+from orchestrator.models import Container, CreateRequest, Limits
 from orchestrator.payloads import (
     agrees,
     create_body,

@@ -7,11 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from orchestrator import errors
-from orchestrator.create_request import CreateRequest
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, errors
+from orchestrator.models import ContainerFilter, CreateRequest
 from orchestrator.problems import document, explain_validation, retry_after, status_of
-from orchestrator.queries import ContainerFilter
 
 
 def children(kind: type[OrchestratorError]) -> Iterator[type[OrchestratorError]]:

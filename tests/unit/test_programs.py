@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.errors import StartRefused
+from orchestrator.errors.errors import StartRefused
 from orchestrator.programs import DEFAULT_PATH, Program, Programs, judge, program_of
 
 # As engines 20.10 and 26.1 answer, of a program, /etc/passwd, /bin (a link), and a device.

@@ -2,14 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.quantities import (
-    MEMORY_MAX,
-    MEMORY_MIN,
-    MIB,
-    PortRange,
-    megabytes,
-    parse_memory,
-)
+from orchestrator.quantities import MEMORY_MAX, MEMORY_MIN, MIB, PortRange, megabytes, parse_memory
 
 UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 

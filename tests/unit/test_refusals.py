@@ -14,9 +14,8 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator import errors
 from orchestrator.engine import Engine
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, errors
 from orchestrator.refusals import pull_failure, refusal, tunnel_failure
 from orchestrator.settings import Settings
 

@@ -18,8 +18,7 @@ from orchestrator.errors import (
 )
 from orchestrator.interest import EVERYTHING, HOT, IDLE, Interest
 from orchestrator.inventory import Inventory
-from orchestrator.models import Container
-from orchestrator.sample import Sample
+from orchestrator.models import Container, Sample
 from orchestrator.sampler import Sampler
 from orchestrator.sampler_counts import SamplerCounts
 from orchestrator.settings import Settings, Unmanaged

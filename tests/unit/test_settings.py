@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.image_policy import ImagePolicy
+from orchestrator.image_references import ImagePolicy
 from orchestrator.quantities import PortRange
 from orchestrator.settings import BadSettings, Settings, load_settings
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.ssh_address import SshAddress
+from orchestrator.addresses import SshAddress
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.models import ContainerStats, Limits
-from orchestrator.sample import Sample
+from orchestrator.models import ContainerStats, Limits, Sample
 from orchestrator.stats import (
     Rates,
     follows,

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from orchestrator import system
 from orchestrator.host_files import CpuTimes, Disk, Memory, Reading, Scopes, Traffic
-from orchestrator.queries import HistoryWindow
+from orchestrator.models import HistoryWindow
 from orchestrator.settings import Settings
 from orchestrator.system import HostMonitor, rates_between, summarise
 

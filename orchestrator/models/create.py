@@ -19,7 +19,9 @@ from pydantic import (
     field_validator,
 )
 
-from .create_schema import (
+from ..labels import LABEL_PREFIX
+from ..quantities import MEMORY_MAX, MEMORY_MIN, MEMORY_PATTERN, parse_memory, whole
+from .create_texts import (
     COMMAND_SCHEMA,
     CONTAINER_PORT_SCHEMA,
     IMAGE_SCHEMA,
@@ -30,8 +32,6 @@ from .create_schema import (
     TEXT_SCHEMA,
     VOLUME_SCHEMA,
 )
-from .labels import LABEL_PREFIX
-from .quantities import MEMORY_MAX, MEMORY_MIN, MEMORY_PATTERN, parse_memory, whole
 
 _VOLUME = re.compile(
     r"(?P<name>[a-zA-Z0-9][a-zA-Z0-9_.-]+):(?P<path>/[^:\x00]*)(?::(?P<mode>ro|rw))?"
