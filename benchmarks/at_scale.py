@@ -26,7 +26,7 @@ from typing import Any, TextIO
 import httpx
 
 from orchestrator.engine import Engine
-from orchestrator.host_ports import HostPorts
+from orchestrator.host import HostPorts
 from orchestrator.inventory import Inventory
 from orchestrator.ports import PortAllocator
 from orchestrator.settings import Settings

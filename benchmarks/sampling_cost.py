@@ -12,10 +12,9 @@ from statistics import median
 
 import psutil
 
-from orchestrator.cgroups import CgroupReader, allow_more_files
 from orchestrator.engine import Engine
 from orchestrator.history import Fold, Series, spans
-from orchestrator.host_ports import HostPorts
+from orchestrator.host import CgroupReader, HostPorts, allow_more_files
 from orchestrator.inventory import Inventory
 from orchestrator.models import Container, StatsPoint
 from orchestrator.ports import PortAllocator

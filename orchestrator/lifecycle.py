@@ -24,7 +24,7 @@ from .errors import (
     PortInUse,
     PortRefused,
 )
-from .host_ports import HostPorts
+from .host import HostPorts
 from .inventory import Inventory
 from .leftovers import Leftovers
 from .models import Container, CreateRequest, RemovedContainer

@@ -28,10 +28,10 @@ from contextlib import asynccontextmanager
 
 from .engine import Engine
 from .errors import EngineFailed, InvalidRequest, NameInUse, NetworkFull, NetworkMissing
+from .host import BRIDGE_PREFIX
 from .inventory import Inventory
 from .labels import LABEL_MANAGED
 from .models import Container
-from .own_bridges import BRIDGE_PREFIX
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Ports that the engine refused because something else has them."""
 
 from .errors import PortRefused
-from .host_ports import HostPorts
+from .host import HostPorts
 from .ports import PortAllocator, Reservation
 from .quantities import PortRange
 

@@ -23,7 +23,15 @@ from .errors import ContainerNotRunning, OrchestratorError
 from .history import spans
 from .interest import EVERYTHING, HOT, Interest
 from .inventory import Inventory
-from .models import Container, ContainerStats, End, HostPoint, HostStats, Sample, StatsPoint
+from .models import (
+    Container,
+    ContainerStats,
+    End,
+    HostPoint,
+    HostStats,
+    Sample,
+    StatsPoint,
+)
 from .sampler_counts import SamplerCounts
 from .samples import Latest, Samples
 from .settings import Settings

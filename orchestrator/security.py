@@ -17,8 +17,8 @@ from . import callers
 from .asgi import App, Message, Receive, Send, values
 from .callers import Caller
 from .errors import errors
+from .host import OwnBridges
 from .keys import Keyring
-from .own_bridges import OwnBridges
 from .settings import Settings, is_loopback
 
 REALM = "docker-orchestration-api"

@@ -14,7 +14,7 @@ from . import __version__
 from .access import Access
 from .engine import Engine
 from .environments import Environments
-from .host_ports import HostPorts
+from .host import HostPorts, own_container_id
 from .idempotency import IdempotentCreates
 from .interest import Interest
 from .inventory import Inventory
@@ -22,7 +22,6 @@ from .lifecycle import Lifecycle
 from .meters import Meters
 from .metrics import Metrics
 from .networks import Networks
-from .own_container import own_container_id
 from .ports import PortAllocator
 from .sampler import Sampler
 from .sampler_counts import SamplerCounts

@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from .cgroups import CgroupReader, allow_more_files
 from .engine import Engine
 from .errors import OrchestratorError
+from .host import CgroupReader, allow_more_files
 from .interest import Interest
 from .models import Container, Sample, Source
 from .sampler_counts import SamplerCounts

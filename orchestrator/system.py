@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .history import Fold, Point, Series, spans
-from .host_files import Reading, Traffic, find_reader
+from .host import Reading, Traffic, find_reader
 from .models import HostCpu, HostDisk, HostMemory, HostNetwork, HostPoint, HostStats
 from .quantities import megabytes
 from .settings import Settings

@@ -23,7 +23,7 @@ from typing import Any
 
 from .engine import Engine, EngineInfo
 from .errors import ContainerNotFound, EngineFailed, EngineUnavailable, OrchestratorError
-from .host_ports import HostPorts
+from .host import HostPorts
 from .inventory import Inventory
 from .models import Container
 from .payloads import agrees, parse_container

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import cgroups
-from orchestrator.cgroup_files import parse_host_cpu, parse_interfaces
-from orchestrator.cgroups import CgroupReader
+from orchestrator.host import CgroupReader, cgroups
+from orchestrator.host.cgroup_files import parse_host_cpu, parse_interfaces
 from orchestrator.models import Container, Limits, Sample
 
 from .containers import container

@@ -12,15 +12,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator import host_files
-from orchestrator.host_files import (
+from orchestrator.host import Reading, Traffic, find_reader
+from orchestrator.host import figures as host_files
+from orchestrator.host.figures import (
     CpuTimes,
     HostFiles,
     Memory,
-    Reading,
     Scopes,
-    Traffic,
-    find_reader,
     mount_points,
     parse_cpu,
     parse_load,

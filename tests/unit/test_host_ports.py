@@ -6,8 +6,9 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from orchestrator import host_ports
-from orchestrator.host_ports import HostPorts, listening
+from orchestrator.host import HostPorts
+from orchestrator.host import listeners as host_ports
+from orchestrator.host.listeners import listening
 from orchestrator.quantities import PortRange
 
 pytestmark = pytest.mark.anyio

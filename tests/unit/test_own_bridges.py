@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from orchestrator.own_bridges import KEPT_SECONDS, OwnBridges
+from orchestrator.host import OwnBridges
+from orchestrator.host.interfaces import KEPT_SECONDS
 
 
 class Address(NamedTuple):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from orchestrator.own_container import container_id, own_container_id
+from orchestrator.host import own_container_id
+from orchestrator.host.own_container import container_id
 
 ID = "4b5c1f0e" * 8
 OTHER = "09fe77aa" * 8

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from orchestrator import system
-from orchestrator.host_files import CpuTimes, Disk, Memory, Reading, Scopes, Traffic
+from orchestrator.host import Reading, Traffic
+from orchestrator.host.figures import CpuTimes, Disk, Memory, Scopes
 from orchestrator.models import HistoryWindow
 from orchestrator.settings import Settings
 from orchestrator.system import HostMonitor, rates_between, summarise

@@ -16,7 +16,7 @@ from orchestrator.errors import (
     EngineUnavailable,
     OrchestratorError,
 )
-from orchestrator.host_ports import HostPorts
+from orchestrator.host import HostPorts
 from orchestrator.inventory import Inventory
 from orchestrator.models import Limits
 from orchestrator.ports import PortAllocator

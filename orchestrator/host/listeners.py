@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from .quantities import PortRange
+from ..quantities import PortRange
 
 # The state of a socket that listens, in /proc/net/tcp: TCP_LISTEN of linux/net/tcp_states.h.
 _LISTEN = "0A"

@@ -23,6 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..models import Container, Sample
 from .cgroup_files import (
     FILES_V1,
     FILES_V2,
@@ -32,7 +33,6 @@ from .cgroup_files import (
     parse_v1,
     parse_v2,
 )
-from .models import Container, Sample
 
 log = logging.getLogger(__name__)
 

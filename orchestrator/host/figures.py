@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import psutil
 
-from .models import Scope
+from ..models import Scope
 
 log = logging.getLogger(__name__)
 

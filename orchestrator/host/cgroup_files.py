@@ -8,7 +8,7 @@ said is not known.
 import os
 from dataclasses import dataclass
 
-from .models import InterfaceCounters, Sample, without_cache
+from ..models import InterfaceCounters, Sample, without_cache
 
 # What the kernel makes in each network namespace by itself, if it has these tunnels built in.
 _FALLBACK_TUNNELS = frozenset(

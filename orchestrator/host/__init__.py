@@ -1,0 +1,33 @@
+"""What this machine tells: /proc, /sys and psutil. Knows no Docker."""
+
+from .cgroups import (
+    CgroupReader,
+    allow_more_files,
+)
+from .figures import (
+    Reading,
+    Traffic,
+    find_reader,
+)
+from .interfaces import (
+    BRIDGE_PREFIX,
+    OwnBridges,
+)
+from .listeners import (
+    HostPorts,
+)
+from .own_container import (
+    own_container_id,
+)
+
+__all__ = [
+    "BRIDGE_PREFIX",
+    "CgroupReader",
+    "HostPorts",
+    "OwnBridges",
+    "Reading",
+    "Traffic",
+    "allow_more_files",
+    "find_reader",
+    "own_container_id",
+]
