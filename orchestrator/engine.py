@@ -29,10 +29,9 @@ import urllib3
 
 from .addresses import SCHEME as SSH
 from .addresses import SshAddress
-from .enforcement import Enforcement
 from .errors import errors
+from .payloads import Enforcement, pull_failure, refusal, tunnel_failure
 from .pools import Pool, deadline_of_this_thread
-from .refusals import pull_failure, refusal, tunnel_failure
 from .settings import Settings
 from .tunnel import Tunnel, TunnelFailedError
 

@@ -29,8 +29,8 @@ from .leftovers import MOVED_REPOSITORY, Leftovers
 from .models import Container
 from .mutations import Mutations
 from .networks import Networks, home_of
+from .payloads import endpoints, rebuilt_body
 from .ports import PortAllocator, Reservation
-from .rebuild import endpoints, rebuilt_body
 from .refused_ports import RefusedPorts
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .engine import Engine
-from .refusals import cannot_be_run
+from .payloads import cannot_be_run
 
 # Where a container without PATH is looked through, by every engine.
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -1,7 +1,7 @@
 import pytest
 
-from orchestrator.enforcement import Enforcement
 from orchestrator.models import Limits
+from orchestrator.payloads import Enforcement
 
 # Of engines 20.10, the rootless one on a host with control groups v1.
 ROOTLESS = {

@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import pytest
 
-from orchestrator.enforcement import Enforcement
 from orchestrator.engine import Engine
 from orchestrator.errors import EngineFailed, NameInUse, NetworkFull, NetworkMissing, PortRefused
 from orchestrator.inventory import Inventory
 from orchestrator.models.models import State
 from orchestrator.networks import DEFAULT_BRIDGE, REFUSED_SECONDS, Networks, home_of
+from orchestrator.payloads import Enforcement
 
 from .containers import container
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.payloads import parse_container
-from orchestrator.rebuild import MAX_EARLIER_IDS, endpoints, rebuilt_body
+from orchestrator.payloads import endpoints, parse_container, rebuilt_body
+from orchestrator.payloads.rebuild import MAX_EARLIER_IDS
 
 from .containers import ENGINES, payload
 

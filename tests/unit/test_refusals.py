@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from orchestrator.engine import Engine
 from orchestrator.errors import OrchestratorError, errors
-from orchestrator.refusals import pull_failure, refusal, tunnel_failure
+from orchestrator.payloads import pull_failure, refusal, tunnel_failure
 from orchestrator.settings import Settings
 
 from .containers import ENGINES, payload

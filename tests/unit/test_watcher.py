@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from orchestrator import watcher as watching
-from orchestrator.enforcement import Enforcement
 from orchestrator.engine import Engine, EngineInfo
 from orchestrator.errors import (
     ContainerNotFound,
@@ -19,6 +18,7 @@ from orchestrator.errors import (
 from orchestrator.host import HostPorts
 from orchestrator.inventory import Inventory
 from orchestrator.models import Limits
+from orchestrator.payloads import Enforcement
 from orchestrator.ports import PortAllocator
 from orchestrator.quantities import PortRange
 from orchestrator.settings import Settings

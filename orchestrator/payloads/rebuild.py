@@ -7,7 +7,7 @@ in nothing else. Shapes are those of `GET /containers/{id}/json` and `POST /cont
 from collections.abc import Mapping
 from typing import Any
 
-from .labels import (
+from ..labels import (
     LABEL_CREATE,
     LABEL_IMAGE,
     LABEL_MOVED_FROM,
@@ -17,8 +17,8 @@ from .labels import (
     LABEL_START,
     LABEL_VOLUMES,
 )
-from .models import Container
-from .payloads import port_list, words
+from ..models import Container
+from .containers import port_list, words
 
 # Networks that are modes rather than networks: a container is in them or not, without settings.
 _MODES = ("default", "bridge", "host", "none")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from .labels import (
+from ..labels import (
     LABEL_CREATE,
     LABEL_CREATED_BY,
     LABEL_IMAGE,
@@ -23,7 +23,7 @@ from .labels import (
     LABEL_REQUEST,
     LABEL_START,
 )
-from .models import Container, CreateRequest, Limits
+from ..models import Container, CreateRequest, Limits
 
 # A listing and an inspection write the time before which nothing happened like this.
 _NEVER = "0001-01-01T00:00:00Z"
