@@ -20,7 +20,7 @@ import docker
 from docker.errors import APIError, BuildError, DockerException, ImageNotFound
 from requests.exceptions import RequestException
 
-from orchestrator.tunnel import TunnelFailedError, engine_here
+from orchestrator.engine.tunnel import TunnelFailedError, engine_here
 
 ROOT = Path(__file__).resolve().parent.parent
 OFFICIAL = "python:3.13-slim"

@@ -13,7 +13,7 @@ import docker
 import psutil
 from docker.errors import DockerException
 
-from orchestrator.tunnel import TunnelFailedError, engine_here
+from orchestrator.engine.tunnel import TunnelFailedError, engine_here
 
 
 def engine() -> str | None:

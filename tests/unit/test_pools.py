@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.engine.threads import Pool
 from orchestrator.errors import EngineTimeout, EngineUnavailable, NameInUse
-from orchestrator.pools import Pool
 
 LONG = 30.0  # seconds that no test takes
 

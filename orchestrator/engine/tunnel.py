@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .addresses import SCHEME, SshAddress
+from ..addresses import SCHEME, SshAddress
 
 log = logging.getLogger(__name__)
 

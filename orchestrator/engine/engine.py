@@ -27,12 +27,12 @@ import docker.utils
 import requests
 import urllib3
 
-from .addresses import SCHEME as SSH
-from .addresses import SshAddress
-from .errors import errors
-from .payloads import Enforcement, pull_failure, refusal, tunnel_failure
-from .pools import Pool, deadline_of_this_thread
-from .settings import Settings
+from ..addresses import SCHEME as SSH
+from ..addresses import SshAddress
+from ..errors import errors
+from ..payloads import Enforcement, pull_failure, refusal, tunnel_failure
+from ..settings import Settings
+from .threads import Pool, deadline_of_this_thread
 from .tunnel import Tunnel, TunnelFailedError
 
 log = logging.getLogger(__name__)
