@@ -28,11 +28,9 @@ from .models import Container, CreateRequest
 from .mutations import Mutations
 from .networks import Networks
 from .payloads import create_body, exposed_ports, image_labels, is_husk, is_own_volume
-from .port_record import port_in_use
-from .ports import PortAllocator, Reservation
+from .ports import PortAllocator, RefusedPorts, Reservation, port_in_use
 from .programs import Programs, program_of
 from .quotas import Admission, Quotas
-from .refused_ports import RefusedPorts
 from .settings import Settings
 
 FALLBACK_CONTAINER_PORT = "5000/tcp"

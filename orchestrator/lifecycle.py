@@ -31,10 +31,8 @@ from .models import Container, CreateRequest, RemovedContainer
 from .moves import Moves
 from .mutations import Mutations
 from .networks import Networks, home_of
-from .port_record import port_in_use
-from .ports import PortAllocator
+from .ports import PortAllocator, RefusedPorts, port_in_use
 from .programs import Programs, program_of
-from .refused_ports import RefusedPorts
 from .settings import Settings
 
 log = logging.getLogger(__name__)

@@ -30,8 +30,7 @@ from .models import Container
 from .mutations import Mutations
 from .networks import Networks, home_of
 from .payloads import endpoints, rebuilt_body
-from .ports import PortAllocator, Reservation
-from .refused_ports import RefusedPorts
+from .ports import PortAllocator, RefusedPorts, Reservation
 
 log = logging.getLogger(__name__)
 

@@ -24,10 +24,10 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Literal, Self
 
-from .errors import PortGivenAway, PortNotFound, PortOutOfRange, PortsExhausted
-from .models import Container, PortBounds, PortRow, PortState, PortSummary, PortTable
-from .port_record import Claim, Hold, PortRecord, port_in_use
-from .quantities import PortRange
+from ..errors import PortGivenAway, PortNotFound, PortOutOfRange, PortsExhausted
+from ..models import Container, PortBounds, PortRow, PortState, PortSummary, PortTable
+from ..quantities import PortRange
+from .record import Claim, Hold, PortRecord, port_in_use
 
 # A claim that the engine's listing does not explain is freed on this sighting, not before: a
 # listing may lag behind an event, and a port given twice is worse than one that is free late.

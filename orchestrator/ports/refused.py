@@ -1,9 +1,9 @@
 """Ports that the engine refused because something else has them."""
 
-from .errors import PortRefused
-from .host import HostPorts
-from .ports import PortAllocator, Reservation
-from .quantities import PortRange
+from ..errors import PortRefused
+from ..host import HostPorts
+from ..quantities import PortRange
+from .allocator import PortAllocator, Reservation
 
 
 class RefusedPorts:

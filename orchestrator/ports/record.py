@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from .errors import PortInUse
-from .models import PortRow, PortState
+from ..errors import PortInUse
+from ..models import PortRow, PortState
 
 
 class ReservedFor(Protocol):
