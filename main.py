@@ -27,19 +27,23 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.config import LOGGING_CONFIG
 
-from orchestrator import (
-    __version__,
+from orchestrator import __version__
+from orchestrator.callers import BadKeys
+from orchestrator.errors import errors
+from orchestrator.http import (
+    MAX_HEADERS_SIZE,
+    Keyring,
+    Limits,
+    StreamLimit,
     audit,
     connections,
-    logs,
     problems,
     request_ids,
     security,
 )
-from orchestrator.callers import BadKeys
-from orchestrator.errors import errors
-from orchestrator.keys import Keyring
-from orchestrator.limits import MAX_HEADERS_SIZE, Limits, StreamLimit
+from orchestrator.http import (
+    log_lines as logs,
+)
 from orchestrator.meters import MeteredRequests, Meters
 from orchestrator.metrics import MEDIA_TYPES, format_for
 from orchestrator.models import (

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from orchestrator.confinement import confinement
+from orchestrator.http.problems import explain_validation
 from orchestrator.models import CreateRequest
 from orchestrator.payloads import create_body
-from orchestrator.problems import explain_validation
 from orchestrator.settings import Settings
 
 

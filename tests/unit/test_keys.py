@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.callers import BadKeys, digest
-from orchestrator.keys import Keyring, parse
+from orchestrator.http import Keyring
+from orchestrator.http.keys import parse
 
 ONE, TWO, THREE = "a" * 32, "b" * 40, "c" * 64
 

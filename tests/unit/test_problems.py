@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from orchestrator.errors import OrchestratorError, errors
+from orchestrator.http.problems import document, explain_validation, retry_after, status_of
 from orchestrator.models import ContainerFilter, CreateRequest
-from orchestrator.problems import document, explain_validation, retry_after, status_of
 
 
 def children(kind: type[OrchestratorError]) -> Iterator[type[OrchestratorError]]:

@@ -13,13 +13,13 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from . import callers
+from .. import callers
+from ..callers import Caller
+from ..errors import errors
+from ..host import OwnBridges
+from ..settings import Settings, is_loopback
 from .asgi import App, Message, Receive, Send, values
-from .callers import Caller
-from .errors import errors
-from .host import OwnBridges
 from .keys import Keyring
-from .settings import Settings, is_loopback
 
 REALM = "docker-orchestration-api"
 WITHOUT_KEY = frozenset(("/health/live",))

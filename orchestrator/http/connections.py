@@ -20,10 +20,10 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+from ..errors import MalformedRequest, OrchestratorError, TooManyConnections
+from ..settings import Settings
 from . import problems
-from .errors import MalformedRequest, OrchestratorError, TooManyConnections
 from .limits import headers_too_large, too_slow
-from .settings import Settings
 
 log = logging.getLogger(__name__)
 

@@ -16,10 +16,11 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
-from . import callers, request_ids
+from .. import callers
+from ..errors import OrchestratorError
+from ..models import Container
+from . import request_ids
 from .asgi import UNMATCHED, App, Message, Receive, Send, route_of
-from .errors import OrchestratorError
-from .models import Container
 
 log = logging.getLogger("orchestrator.audit")
 

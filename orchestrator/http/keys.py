@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from .callers import BadKeys, Scope, digest
+from ..callers import BadKeys, Scope, digest
 
 logger = logging.getLogger(__name__)
 

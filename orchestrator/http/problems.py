@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .errors import (
+from ..errors import (
     BodyTooLarge,
     CallerError,
     ConflictError,
@@ -21,7 +21,7 @@ from .errors import (
     UnavailableError,
     UrlTooLong,
 )
-from .models import examples
+from ..models import examples
 
 MEDIA_TYPE = "application/problem+json"
 

@@ -6,9 +6,8 @@ there is a request (slow or broken headers, too many connections) is the busines
 
 import asyncio
 
-from . import callers
-from .asgi import App, Message, Receive, Send
-from .errors import (
+from .. import callers
+from ..errors import (
     BodyTooLarge,
     HeadersTooLarge,
     Overloaded,
@@ -16,7 +15,8 @@ from .errors import (
     TooManyStreams,
     UrlTooLong,
 )
-from .settings import Settings
+from ..settings import Settings
+from .asgi import App, Message, Receive, Send
 
 # Bytes, and a number.
 MAX_URL = 8192
