@@ -41,9 +41,7 @@ from orchestrator.http import (
     request_ids,
     security,
 )
-from orchestrator.http import (
-    log_lines as logs,
-)
+from orchestrator.http import log_lines as logs
 from orchestrator.meters import MeteredRequests, Meters
 from orchestrator.metrics import MEDIA_TYPES, format_for
 from orchestrator.models import (

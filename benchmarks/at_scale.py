@@ -27,10 +27,9 @@ import httpx
 
 from orchestrator.engine import Engine
 from orchestrator.host import HostPorts
-from orchestrator.inventory import Inventory
 from orchestrator.ports import PortAllocator
 from orchestrator.settings import Settings
-from orchestrator.watcher import Watcher
+from orchestrator.state import Inventory, Watcher
 
 from .measure import in_turns, show_times, step, table, timed
 from .setting import ROOT, WORKERS, Bench, Service, bench, parser, service

@@ -15,11 +15,10 @@ import psutil
 from orchestrator.engine import Engine
 from orchestrator.history import Fold, Series, spans
 from orchestrator.host import CgroupReader, HostPorts, allow_more_files
-from orchestrator.inventory import Inventory
 from orchestrator.models import Container, StatsPoint
 from orchestrator.ports import PortAllocator
 from orchestrator.settings import Settings
-from orchestrator.watcher import Watcher
+from orchestrator.state import Inventory, Watcher
 
 from .askers import (
     AT_ONCE,

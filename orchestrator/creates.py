@@ -21,7 +21,6 @@ from .errors import (
 )
 from .image_references import found_by_id
 from .images import Images
-from .inventory import Inventory
 from .labels import LABEL_CREATE, LABEL_KEY
 from .leftovers import Leftovers
 from .models import Container, CreateRequest
@@ -32,6 +31,7 @@ from .ports import PortAllocator, RefusedPorts, Reservation, port_in_use
 from .programs import Programs, program_of
 from .quotas import Admission, Quotas
 from .settings import Settings
+from .state import Inventory
 
 FALLBACK_CONTAINER_PORT = "5000/tcp"
 # A create tries other ports until either is used up.

@@ -6,9 +6,9 @@ containers gets to see them.
 
 from .access import Access, require_write_scope
 from .engine import Engine
-from .inventory import Inventory
 from .models import ContainerEnv
 from .payloads import environment_of
+from .state import Inventory
 
 
 class Environments:

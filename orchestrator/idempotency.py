@@ -18,10 +18,10 @@ from .errors import (
     NameInUse,
     QuotaExceeded,
 )
-from .inventory import Inventory
 from .labels import LABEL_KEY
 from .models import Container, CreateRequest
 from .payloads import fingerprint, is_husk
+from .state import Inventory
 
 # How long another service may take to start what it has created, in seconds.
 ELSEWHERE_SECONDS = 30.0

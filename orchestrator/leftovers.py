@@ -19,12 +19,12 @@ from .errors import (
     EngineUnavailable,
     OrchestratorError,
 )
-from .inventory import Inventory
 from .labels import LABEL_CREATE, LABEL_VOLUMES
 from .models import Container
 from .mutations import Mutations
 from .payloads import is_husk, words
 from .ports import Reservation
+from .state import Inventory
 
 log = logging.getLogger(__name__)
 

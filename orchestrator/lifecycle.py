@@ -25,7 +25,6 @@ from .errors import (
     PortRefused,
 )
 from .host import HostPorts
-from .inventory import Inventory
 from .leftovers import Leftovers
 from .models import Container, CreateRequest, RemovedContainer
 from .moves import Moves
@@ -34,6 +33,7 @@ from .networks import Networks, home_of
 from .ports import PortAllocator, RefusedPorts, port_in_use
 from .programs import Programs, program_of
 from .settings import Settings
+from .state import Inventory
 
 log = logging.getLogger(__name__)
 

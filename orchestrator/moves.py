@@ -23,7 +23,6 @@ from .errors import (
     PortRefused,
     PortsExhausted,
 )
-from .inventory import Inventory
 from .labels import LABEL_CREATE, LABEL_NAME
 from .leftovers import MOVED_REPOSITORY, Leftovers
 from .models import Container
@@ -31,6 +30,7 @@ from .mutations import Mutations
 from .networks import Networks, home_of
 from .payloads import endpoints, rebuilt_body
 from .ports import PortAllocator, RefusedPorts, Reservation
+from .state import Inventory
 
 log = logging.getLogger(__name__)
 

@@ -29,9 +29,9 @@ from contextlib import asynccontextmanager
 from .engine import Engine
 from .errors import EngineFailed, InvalidRequest, NameInUse, NetworkFull, NetworkMissing
 from .host import BRIDGE_PREFIX
-from .inventory import Inventory
 from .labels import LABEL_MANAGED
 from .models import Container
+from .state import Inventory
 
 log = logging.getLogger(__name__)
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from .callers import Caller
 from .confinement import NANO
 from .errors import OverLimit, QuotaExceeded
-from .inventory import Inventory
 from .labels import LABEL_CREATE, LABEL_CREATED_BY
 from .models import Limits
 from .quantities import megabytes
 from .settings import Settings
+from .state import Inventory
 
 RESOURCES = ("memory", "cpus", "pids")
 

@@ -22,7 +22,6 @@ from .access import Access
 from .errors import ContainerNotRunning, OrchestratorError
 from .history import spans
 from .interest import EVERYTHING, HOT, Interest
-from .inventory import Inventory
 from .models import (
     Container,
     ContainerStats,
@@ -36,6 +35,7 @@ from .sampler_counts import SamplerCounts
 from .samples import Latest, Samples
 from .settings import Settings
 from .sources import Sources
+from .state import Inventory
 from .system import HostMonitor
 
 log = logging.getLogger(__name__)

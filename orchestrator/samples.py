@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from .history import Fold, Point, Series, Span
-from .inventory import Inventory
 from .models import Container, ContainerStats, Sample, StatsPoint
+from .state import Inventory
 from .stats import Rates, rates, summarise
 
 # Of two samples of a run that are closer than so many seconds, the second is dropped: their CPU

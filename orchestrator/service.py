@@ -17,7 +17,6 @@ from .environments import Environments
 from .host import HostPorts, own_container_id
 from .idempotency import IdempotentCreates
 from .interest import Interest
-from .inventory import Inventory
 from .lifecycle import Lifecycle
 from .meters import Meters
 from .metrics import Metrics
@@ -27,8 +26,8 @@ from .sampler import Sampler
 from .sampler_counts import SamplerCounts
 from .settings import Settings
 from .sources import Sources
+from .state import Inventory, Watcher
 from .system import HostMonitor
-from .watcher import Watcher
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ import time
 import pytest
 
 from orchestrator.errors import AmbiguousId, ContainerNotFound
-from orchestrator.inventory import Inventory
 from orchestrator.models.models import State
+from orchestrator.state import Inventory
 
 from .containers import at, container
 

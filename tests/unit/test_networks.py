@@ -10,10 +10,10 @@ import pytest
 
 from orchestrator.engine import Engine
 from orchestrator.errors import EngineFailed, NameInUse, NetworkFull, NetworkMissing, PortRefused
-from orchestrator.inventory import Inventory
 from orchestrator.models.models import State
 from orchestrator.networks import DEFAULT_BRIDGE, REFUSED_SECONDS, Networks, home_of
 from orchestrator.payloads import Enforcement
+from orchestrator.state import Inventory
 
 from .containers import container
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from orchestrator.callers import Caller
 from orchestrator.errors import OverLimit, QuotaExceeded
-from orchestrator.inventory import Inventory
 from orchestrator.labels import LABEL_CREATE, LABEL_CREATED_BY
 from orchestrator.models import Limits
 from orchestrator.quotas import Quotas
 from orchestrator.settings import Settings
+from orchestrator.state import Inventory
 
 from .containers import container
 

@@ -17,11 +17,11 @@ from orchestrator.errors import (
     NotManaged,
 )
 from orchestrator.interest import EVERYTHING, HOT, IDLE, Interest
-from orchestrator.inventory import Inventory
 from orchestrator.models import Container, Sample
 from orchestrator.sampler import Sampler
 from orchestrator.sampler_counts import SamplerCounts
 from orchestrator.settings import Settings, Unmanaged
+from orchestrator.state import Inventory
 
 from .containers import at, container
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from orchestrator import watcher as watching
 from orchestrator.engine import Engine, EngineInfo
 from orchestrator.errors import (
     ContainerNotFound,
@@ -16,13 +15,13 @@ from orchestrator.errors import (
     OrchestratorError,
 )
 from orchestrator.host import HostPorts
-from orchestrator.inventory import Inventory
 from orchestrator.models import Limits
 from orchestrator.payloads import Enforcement
 from orchestrator.ports import PortAllocator
 from orchestrator.quantities import PortRange
 from orchestrator.settings import Settings
-from orchestrator.watcher import Watcher
+from orchestrator.state import Inventory, Watcher
+from orchestrator.state import watcher as watching
 
 from .containers import payload
 

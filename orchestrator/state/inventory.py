@@ -9,8 +9,8 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 
-from .errors import AmbiguousId, ContainerNotFound
-from .models import Container, ContainerCounts
+from ..errors import AmbiguousId, ContainerNotFound
+from ..models import Container, ContainerCounts
 
 
 class Inventory:

@@ -21,13 +21,13 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing, suppress
 from typing import Any
 
-from .engine import Engine, EngineInfo
-from .errors import ContainerNotFound, EngineFailed, EngineUnavailable, OrchestratorError
-from .host import HostPorts
+from ..engine import Engine, EngineInfo
+from ..errors import ContainerNotFound, EngineFailed, EngineUnavailable, OrchestratorError
+from ..host import HostPorts
+from ..models import Container
+from ..payloads import agrees, parse_container
+from ..ports import PortAllocator
 from .inventory import Inventory
-from .models import Container
-from .payloads import agrees, parse_container
-from .ports import PortAllocator
 
 log = logging.getLogger(__name__)
 
