@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from . import callers
-from .confinement import confinement, has_init, limits_of
 from .engine import Engine
 from .errors import (
     ContainerNotFound,
@@ -27,9 +26,9 @@ from .models import Container, CreateRequest
 from .mutations import Mutations
 from .networks import Networks
 from .payloads import create_body, exposed_ports, image_labels, is_husk, is_own_volume
+from .policy import Admission, Quotas, confinement, has_init, limits_of
 from .ports import PortAllocator, RefusedPorts, Reservation, port_in_use
 from .programs import Programs, program_of
-from .quotas import Admission, Quotas
 from .settings import Settings
 from .state import Inventory
 

@@ -4,10 +4,10 @@ Values may be secrets: memory holds names only, no log line has a value, and onl
 containers gets to see them.
 """
 
-from .access import Access, require_write_scope
 from .engine import Engine
 from .models import ContainerEnv
 from .payloads import environment_of
+from .policy import Access, require_write_scope
 from .state import Inventory
 
 

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
-from .access import Access
 from .creates import Creates
 from .engine import Engine
 from .errors import (
@@ -30,6 +29,7 @@ from .models import Container, CreateRequest, RemovedContainer
 from .moves import Moves
 from .mutations import Mutations
 from .networks import Networks, home_of
+from .policy import Access
 from .ports import PortAllocator, RefusedPorts, port_in_use
 from .programs import Programs, program_of
 from .settings import Settings

@@ -18,7 +18,6 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequen
 from contextlib import contextmanager, suppress
 from operator import itemgetter
 
-from .access import Access
 from .errors import ContainerNotRunning, OrchestratorError
 from .history import spans
 from .interest import EVERYTHING, HOT, Interest
@@ -31,6 +30,7 @@ from .models import (
     Sample,
     StatsPoint,
 )
+from .policy import Access
 from .sampler_counts import SamplerCounts
 from .samples import Latest, Samples
 from .settings import Settings

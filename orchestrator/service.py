@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from . import __version__
-from .access import Access
 from .engine import Engine
 from .environments import Environments
 from .host import HostPorts, own_container_id
@@ -21,6 +20,7 @@ from .lifecycle import Lifecycle
 from .meters import Meters
 from .metrics import Metrics
 from .networks import Networks
+from .policy import Access
 from .ports import PortAllocator
 from .sampler import Sampler
 from .sampler_counts import SamplerCounts

@@ -25,9 +25,9 @@ import docker
 import docker.utils
 from docker.errors import APIError, NotFound
 
-from orchestrator.confinement import confinement
 from orchestrator.models import CreateRequest
 from orchestrator.payloads import create_body
+from orchestrator.policy import confinement
 from orchestrator.settings import Settings
 
 PAYLOADS = Path(__file__).parent / "payloads"

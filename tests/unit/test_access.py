@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator import access as module
-from orchestrator.access import Access
 from orchestrator.callers import Caller, current
 from orchestrator.errors import InsufficientScope, NotManaged
 from orchestrator.models import Container
+from orchestrator.policy import Access
+from orchestrator.policy import access as module
 from orchestrator.settings import Unmanaged
 
 from .containers import container

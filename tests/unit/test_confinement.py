@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.confinement import confinement, is_root
 from orchestrator.models import CreateRequest
+from orchestrator.policy import confinement
+from orchestrator.policy.confinement import is_root
 from orchestrator.settings import Settings
 
 MIB = 1024 * 1024

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from orchestrator.confinement import confinement
 from orchestrator.http.problems import explain_validation
 from orchestrator.models import CreateRequest
 from orchestrator.payloads import create_body
+from orchestrator.policy import confinement
 from orchestrator.settings import Settings
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from orchestrator.confinement import confinement
 from orchestrator.models import Container, CreateRequest, Limits
 from orchestrator.payloads import (
     agrees,
@@ -17,6 +16,7 @@ from orchestrator.payloads import (
     is_husk,
     parse_container,
 )
+from orchestrator.policy import confinement
 from orchestrator.settings import Settings
 
 from .containers import ENGINES, payload

@@ -11,7 +11,7 @@ from orchestrator.callers import Caller
 from orchestrator.errors import OverLimit, QuotaExceeded
 from orchestrator.labels import LABEL_CREATE, LABEL_CREATED_BY
 from orchestrator.models import Limits
-from orchestrator.quotas import Quotas
+from orchestrator.policy import Quotas
 from orchestrator.settings import Settings
 from orchestrator.state import Inventory
 

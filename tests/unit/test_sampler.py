@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from orchestrator import sampler as module
-from orchestrator.access import Access
 from orchestrator.errors import (
     ContainerNotFound,
     ContainerNotRunning,
@@ -18,6 +17,7 @@ from orchestrator.errors import (
 )
 from orchestrator.interest import EVERYTHING, HOT, IDLE, Interest
 from orchestrator.models import Container, Sample
+from orchestrator.policy import Access
 from orchestrator.sampler import Sampler
 from orchestrator.sampler_counts import SamplerCounts
 from orchestrator.settings import Settings, Unmanaged

@@ -12,14 +12,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .callers import Caller
+from ..callers import Caller
+from ..errors import OverLimit, QuotaExceeded
+from ..labels import LABEL_CREATE, LABEL_CREATED_BY
+from ..models import Limits
+from ..quantities import megabytes
+from ..settings import Settings
+from ..state import Inventory
 from .confinement import NANO
-from .errors import OverLimit, QuotaExceeded
-from .labels import LABEL_CREATE, LABEL_CREATED_BY
-from .models import Limits
-from .quantities import megabytes
-from .settings import Settings
-from .state import Inventory
 
 RESOURCES = ("memory", "cpus", "pids")
 

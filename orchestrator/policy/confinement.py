@@ -8,8 +8,8 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any
 
-from .models import CreateRequest, Limits
-from .settings import Settings
+from ..models import CreateRequest, Limits
+from ..settings import Settings
 
 NANO = 1_000_000_000
 # Of the fourteen capabilities that Docker gives, those that servers do without: forged packets,

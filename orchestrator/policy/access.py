@@ -4,10 +4,10 @@ ALLOW_UNMANAGED says, and with the one that the service runs in no change ever.
 Everybody's containers are in the list, in the counts of /health and in the table of ports.
 """
 
-from .callers import current
-from .errors import InsufficientScope, NotManaged
-from .models import Container
-from .settings import Unmanaged
+from ..callers import current
+from ..errors import InsufficientScope, NotManaged
+from ..models import Container
+from ..settings import Unmanaged
 
 
 class Access:
