@@ -5,7 +5,6 @@ from .access import (
     require_write_scope,
 )
 from .confinement import (
-    confinement,
     has_init,
     limits_of,
 )
@@ -18,7 +17,6 @@ __all__ = [
     "Access",
     "Admission",
     "Quotas",
-    "confinement",
     "has_init",
     "limits_of",
     "require_write_scope",

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from .engine import Engine
-from .errors import ImageNotFound, ImagePullFailed
+from ..engine import Engine
+from ..errors import ImageNotFound, ImagePullFailed
 
 
 class Images:

@@ -1,0 +1,9 @@
+"""Images to clone from."""
+
+from .pulls import (
+    Images,
+)
+
+__all__ = [
+    "Images",
+]
