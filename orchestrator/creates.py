@@ -20,6 +20,7 @@ from .errors import (
 )
 from .image_references import found_by_id
 from .images import Images
+from .inside import Programs, program_of
 from .labels import LABEL_CREATE, LABEL_KEY
 from .leftovers import Leftovers
 from .models import Container, CreateRequest
@@ -28,7 +29,6 @@ from .networks import Networks
 from .payloads import create_body, exposed_ports, image_labels, is_husk, is_own_volume
 from .policy import Admission, Quotas, confinement, has_init, limits_of
 from .ports import PortAllocator, RefusedPorts, Reservation, port_in_use
-from .programs import Programs, program_of
 from .settings import Settings
 from .state import Inventory
 

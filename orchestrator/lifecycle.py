@@ -24,6 +24,7 @@ from .errors import (
     PortRefused,
 )
 from .host import HostPorts
+from .inside import Programs, program_of
 from .leftovers import Leftovers
 from .models import Container, CreateRequest, RemovedContainer
 from .moves import Moves
@@ -31,7 +32,6 @@ from .mutations import Mutations
 from .networks import Networks, home_of
 from .policy import Access
 from .ports import PortAllocator, RefusedPorts, port_in_use
-from .programs import Programs, program_of
 from .settings import Settings
 from .state import Inventory
 

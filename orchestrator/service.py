@@ -12,9 +12,9 @@ from types import FrameType
 
 from . import __version__
 from .engine import Engine
-from .environments import Environments
 from .host import HostPorts, own_container_id
 from .idempotency import IdempotentCreates
+from .inside import Environments
 from .interest import Interest
 from .lifecycle import Lifecycle
 from .meters import Meters

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from orchestrator.errors.errors import StartRefused
-from orchestrator.programs import DEFAULT_PATH, Program, Programs, judge, program_of
+from orchestrator.inside import Programs, program_of
+from orchestrator.inside.program import DEFAULT_PATH, Program, judge
 
 # As engines 20.10 and 26.1 answer, of a program, /etc/passwd, /bin (a link), and a device.
 PROGRAM, FILE, LINK, DEVICE = 0o755, 0o644, 0o1000000777, 0o410000666

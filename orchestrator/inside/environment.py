@@ -4,11 +4,11 @@ Values may be secrets: memory holds names only, no log line has a value, and onl
 containers gets to see them.
 """
 
-from .engine import Engine
-from .models import ContainerEnv
-from .payloads import environment_of
-from .policy import Access, require_write_scope
-from .state import Inventory
+from ..engine import Engine
+from ..models import ContainerEnv
+from ..payloads import environment_of
+from ..policy import Access, require_write_scope
+from ..state import Inventory
 
 
 class Environments:

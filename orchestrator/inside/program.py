@@ -18,8 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from .engine import Engine
-from .payloads import cannot_be_run
+from ..engine import Engine
+from ..payloads import cannot_be_run
 
 # Where a container without PATH is looked through, by every engine.
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
