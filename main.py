@@ -42,8 +42,6 @@ from orchestrator.http import (
     security,
 )
 from orchestrator.http import log_lines as logs
-from orchestrator.meters import MeteredRequests, Meters
-from orchestrator.metrics import MEDIA_TYPES, format_for
 from orchestrator.models import (
     Alive,
     AllStats,
@@ -69,9 +67,17 @@ from orchestrator.models import (
     SystemStats,
     examples,
 )
-from orchestrator.selection import StatsSelection, StreamPace, StreamSelection
 from orchestrator.service import Service
 from orchestrator.settings import BadSettings, Settings, load_settings
+from orchestrator.statistics import (
+    MEDIA_TYPES,
+    MeteredRequests,
+    Meters,
+    StatsSelection,
+    StreamPace,
+    StreamSelection,
+    format_for,
+)
 
 DESCRIPTION = """
 Clones Docker containers and gives each a free host port without being asked for one.

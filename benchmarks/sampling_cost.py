@@ -13,12 +13,12 @@ from statistics import median
 import psutil
 
 from orchestrator.engine import Engine
-from orchestrator.history import Fold, Series, spans
 from orchestrator.host import CgroupReader, HostPorts, allow_more_files
 from orchestrator.models import Container, StatsPoint
 from orchestrator.ports import PortAllocator
 from orchestrator.settings import Settings
 from orchestrator.state import Inventory, Watcher
+from orchestrator.statistics.history import Fold, Series, spans
 
 from .askers import (
     AT_ONCE,

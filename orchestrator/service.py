@@ -15,19 +15,13 @@ from .engine import Engine
 from .host import HostPorts, own_container_id
 from .idempotency import IdempotentCreates
 from .inside import Environments
-from .interest import Interest
 from .lifecycle import Lifecycle
-from .meters import Meters
-from .metrics import Metrics
 from .networks import Networks
 from .policy import Access
 from .ports import PortAllocator
-from .sampler import Sampler
-from .sampler_counts import SamplerCounts
 from .settings import Settings
-from .sources import Sources
 from .state import Inventory, Watcher
-from .system import HostMonitor
+from .statistics import HostMonitor, Interest, Meters, Metrics, Sampler, SamplerCounts, Sources
 
 log = logging.getLogger(__name__)
 

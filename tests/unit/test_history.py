@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.history import Fold, Point, Series, Span
+from orchestrator.statistics.history import Fold, Point, Series, Span
 
 COLUMNS: dict[str, Fold] = {"rate": "mean", "peak": "max", "level": "last"}
 FINE, COARSE = Span(20, 1), Span(200, 10)

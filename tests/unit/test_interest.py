@@ -2,15 +2,8 @@
 
 import pytest
 
-from orchestrator.interest import (
-    EVERYTHING,
-    HOT,
-    IDLE,
-    LOOKING_SECONDS,
-    OFTEN_SECONDS,
-    WARM,
-    Interest,
-)
+from orchestrator.statistics import Interest
+from orchestrator.statistics.pace import EVERYTHING, HOT, IDLE, LOOKING_SECONDS, OFTEN_SECONDS, WARM
 
 
 def test_before_anybody_asks_all_is_sampled_seldom() -> None:

@@ -11,14 +11,20 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from orchestrator import metrics as telling
-from orchestrator.meters import MeteredRequests, Meters
-from orchestrator.metrics import MEDIA_TYPES, Metrics, State, exposition, format_for
 from orchestrator.models import Container, InterfaceCounters, Limits, Sample
 from orchestrator.ports import PortAllocator
 from orchestrator.quantities import PortRange
-from orchestrator.sampler_counts import SamplerCounts
 from orchestrator.state import Inventory
+from orchestrator.statistics import (
+    MEDIA_TYPES,
+    MeteredRequests,
+    Meters,
+    Metrics,
+    SamplerCounts,
+    format_for,
+)
+from orchestrator.statistics import metrics as telling
+from orchestrator.statistics.metrics import State, exposition
 
 from .containers import container
 

@@ -8,20 +8,19 @@ from typing import Any
 
 import pytest
 
-from orchestrator import sampler as module
 from orchestrator.errors import (
     ContainerNotFound,
     ContainerNotRunning,
     EngineUnavailable,
     NotManaged,
 )
-from orchestrator.interest import EVERYTHING, HOT, IDLE, Interest
 from orchestrator.models import Container, Sample
 from orchestrator.policy import Access
-from orchestrator.sampler import Sampler
-from orchestrator.sampler_counts import SamplerCounts
 from orchestrator.settings import Settings, Unmanaged
 from orchestrator.state import Inventory
+from orchestrator.statistics import Interest, Sampler, SamplerCounts
+from orchestrator.statistics import sampler as module
+from orchestrator.statistics.pace import EVERYTHING, HOT, IDLE
 
 from .containers import at, container
 

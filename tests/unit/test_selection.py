@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from orchestrator.models import ContainerStats
-from orchestrator.selection import StatsSelection, StreamSelection
+from orchestrator.statistics import StatsSelection, StreamSelection
 
 from .containers import container
 

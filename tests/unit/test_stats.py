@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.models import ContainerStats, Limits, Sample
-from orchestrator.stats import (
+from orchestrator.statistics.figures import (
     Rates,
     follows,
     parse_engine_stats,

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from orchestrator import system
 from orchestrator.host import Reading, Traffic
 from orchestrator.host.figures import CpuTimes, Disk, Memory, Scopes
 from orchestrator.models import HistoryWindow
 from orchestrator.settings import Settings
-from orchestrator.system import HostMonitor, rates_between, summarise
+from orchestrator.statistics import HostMonitor
+from orchestrator.statistics import host as system
+from orchestrator.statistics.host import rates_between, summarise
 
 pytestmark = pytest.mark.anyio
 

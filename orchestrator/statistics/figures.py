@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from .models import Container, ContainerStats, InterfaceCounters, Sample, without_cache
-from .quantities import megabytes
+from ..models import Container, ContainerStats, InterfaceCounters, Sample, without_cache
+from ..quantities import megabytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from ..models import Container, ContainerStats, Sample, StatsPoint
+from ..state import Inventory
+from .figures import Rates, rates, summarise
 from .history import Fold, Point, Series, Span
-from .models import Container, ContainerStats, Sample, StatsPoint
-from .state import Inventory
-from .stats import Rates, rates, summarise
 
 # Of two samples of a run that are closer than so many seconds, the second is dropped: their CPU
 # figure would be noise, for the host's CPU time is counted in ticks of 10 ms. They come together

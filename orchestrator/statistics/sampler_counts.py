@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from .models import Source
+from ..models import Source
 
 
 def _zeros() -> defaultdict[Source, float]:

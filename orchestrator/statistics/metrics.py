@@ -17,12 +17,12 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from ..models import Container, ContainerCounts, InterfaceCounters, PortSummary, Sample
+from ..ports import PortAllocator
+from ..state import Inventory, Watcher
 from .meters import PREFIX, Meters
-from .models import Container, ContainerCounts, InterfaceCounters, PortSummary, Sample
-from .ports import PortAllocator
 from .sampler import Sampler
 from .sampler_counts import SamplerCounts
-from .state import Inventory, Watcher
 
 _CPU_PERIOD = 100_000  # µs, the kernel's default, for which cAdvisor's quota is told
 _LABELS = ("id", "name", "image")

@@ -14,7 +14,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from .http import App, Message, Receive, Send, route_of
+from ..http import App, Message, Receive, Send, route_of
 
 PREFIX = "orchestration_api"
 

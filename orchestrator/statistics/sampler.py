@@ -18,10 +18,8 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequen
 from contextlib import contextmanager, suppress
 from operator import itemgetter
 
-from .errors import ContainerNotRunning, OrchestratorError
-from .history import spans
-from .interest import EVERYTHING, HOT, Interest
-from .models import (
+from ..errors import ContainerNotRunning, OrchestratorError
+from ..models import (
     Container,
     ContainerStats,
     End,
@@ -30,13 +28,15 @@ from .models import (
     Sample,
     StatsPoint,
 )
-from .policy import Access
+from ..policy import Access
+from ..settings import Settings
+from ..state import Inventory
+from .history import spans
+from .host import HostMonitor
+from .pace import EVERYTHING, HOT, Interest
 from .sampler_counts import SamplerCounts
 from .samples import Latest, Samples
-from .settings import Settings
 from .sources import Sources
-from .state import Inventory
-from .system import HostMonitor
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .models import AllStats, Container, ContainerFilter, ContainerStats, StatsTotals
-from .quantities import megabytes
+from ..models import AllStats, Container, ContainerFilter, ContainerStats, StatsTotals
+from ..quantities import megabytes
 
 Order = Literal["cpu", "memory", "network", "block", "pids", "name"]
 

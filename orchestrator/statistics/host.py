@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..host import Reading, Traffic, find_reader
+from ..models import HostCpu, HostDisk, HostMemory, HostNetwork, HostPoint, HostStats
+from ..quantities import megabytes
+from ..settings import Settings
 from .history import Fold, Point, Series, spans
-from .host import Reading, Traffic, find_reader
-from .models import HostCpu, HostDisk, HostMemory, HostNetwork, HostPoint, HostStats
-from .quantities import megabytes
-from .settings import Settings
 
 # Seconds that a sample answers questions for.
 FRESH = 1.0

@@ -11,14 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from .engine import Engine
-from .errors import OrchestratorError
-from .host import CgroupReader, allow_more_files
-from .interest import Interest
-from .models import Container, Sample, Source
+from ..engine import Engine
+from ..errors import OrchestratorError
+from ..host import CgroupReader, allow_more_files
+from ..models import Container, Sample, Source
+from ..settings import Settings
+from .figures import parse_engine_stats, without_control_group
+from .pace import Interest
 from .sampler_counts import SamplerCounts
-from .settings import Settings
-from .stats import parse_engine_stats, without_control_group
 
 T = TypeVar("T")
 
