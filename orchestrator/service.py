@@ -11,17 +11,23 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from . import __version__
+from .containers import IdempotentCreates, Lifecycle, Networks
 from .engine import Engine
 from .host import HostPorts, own_container_id
-from .idempotency import IdempotentCreates
 from .inside import Environments
-from .lifecycle import Lifecycle
-from .networks import Networks
 from .policy import Access
 from .ports import PortAllocator
 from .settings import Settings
 from .state import Inventory, Watcher
-from .statistics import HostMonitor, Interest, Meters, Metrics, Sampler, SamplerCounts, Sources
+from .statistics import (
+    HostMonitor,
+    Interest,
+    Meters,
+    Metrics,
+    Sampler,
+    SamplerCounts,
+    Sources,
+)
 
 log = logging.getLogger(__name__)
 

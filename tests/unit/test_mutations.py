@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from orchestrator.containers.changes import TURNS, Mutations
 from orchestrator.errors import ShuttingDown, TooBusy
-from orchestrator.mutations import TURNS, Mutations
 
 pytestmark = pytest.mark.anyio
 

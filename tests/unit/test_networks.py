@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import pytest
 
+from orchestrator.containers import Networks
+from orchestrator.containers.networks import DEFAULT_BRIDGE, REFUSED_SECONDS, home_of
 from orchestrator.engine import Engine
 from orchestrator.errors import EngineFailed, NameInUse, NetworkFull, NetworkMissing, PortRefused
 from orchestrator.models.models import State
-from orchestrator.networks import DEFAULT_BRIDGE, REFUSED_SECONDS, Networks, home_of
 from orchestrator.payloads import Enforcement
 from orchestrator.state import Inventory
 
@@ -265,7 +266,7 @@ async def test_a_network_of_before_the_option_lets_containers_talk_and_is_used_f
 async def test_a_network_of_this_name_that_is_not_ours_is_left_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("orchestrator.networks._APPEARS_SECONDS", 0.1)
+    monkeypatch.setattr("orchestrator.containers.networks._APPEARS_SECONDS", 0.1)
     engine = FakeEngine()
     engine.foreign = {ONE}
     assert await picked(networks(engine)) == TWO

@@ -9,19 +9,19 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from .creates import name_of
-from .engine import Engine
-from .errors import (
+from ..engine import Engine
+from ..errors import (
     ContainerBusy,
     ContainerNotFound,
     IdempotencyKeyReused,
     NameInUse,
     QuotaExceeded,
 )
-from .labels import LABEL_KEY
-from .models import Container, CreateRequest
-from .payloads import fingerprint, is_husk
-from .state import Inventory
+from ..labels import LABEL_KEY
+from ..models import Container, CreateRequest
+from ..payloads import fingerprint, is_husk
+from ..state import Inventory
+from .create import name_of
 
 # How long another service may take to start what it has created, in seconds.
 ELSEWHERE_SECONDS = 30.0

@@ -26,12 +26,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from .engine import Engine
-from .errors import EngineFailed, InvalidRequest, NameInUse, NetworkFull, NetworkMissing
-from .host import BRIDGE_PREFIX
-from .labels import LABEL_MANAGED
-from .models import Container
-from .state import Inventory
+from ..engine import Engine
+from ..errors import EngineFailed, InvalidRequest, NameInUse, NetworkFull, NetworkMissing
+from ..host import BRIDGE_PREFIX
+from ..labels import LABEL_MANAGED
+from ..models import Container
+from ..state import Inventory
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
-from .errors import ShuttingDown, TooBusy
+from ..errors import ShuttingDown, TooBusy
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -11,8 +11,8 @@ import uuid
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
-from .engine import Engine
-from .errors import (
+from ..engine import Engine
+from ..errors import (
     ContainerBusy,
     ContainerNotFound,
     EngineTimeout,
@@ -23,14 +23,14 @@ from .errors import (
     PortRefused,
     PortsExhausted,
 )
-from .labels import LABEL_CREATE, LABEL_NAME
+from ..labels import LABEL_CREATE, LABEL_NAME
+from ..models import Container
+from ..payloads import endpoints, rebuilt_body
+from ..ports import PortAllocator, RefusedPorts, Reservation
+from ..state import Inventory
+from .changes import Mutations
 from .leftovers import MOVED_REPOSITORY, Leftovers
-from .models import Container
-from .mutations import Mutations
 from .networks import Networks, home_of
-from .payloads import endpoints, rebuilt_body
-from .ports import PortAllocator, RefusedPorts, Reservation
-from .state import Inventory
 
 log = logging.getLogger(__name__)
 

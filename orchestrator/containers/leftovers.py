@@ -12,19 +12,19 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from .engine import Engine
-from .errors import (
+from ..engine import Engine
+from ..errors import (
     ContainerNotFound,
     EngineTimeout,
     EngineUnavailable,
     OrchestratorError,
 )
-from .labels import LABEL_CREATE, LABEL_VOLUMES
-from .models import Container
-from .mutations import Mutations
-from .payloads import is_husk, words
-from .ports import Reservation
-from .state import Inventory
+from ..labels import LABEL_CREATE, LABEL_VOLUMES
+from ..models import Container
+from ..payloads import is_husk, words
+from ..ports import Reservation
+from ..state import Inventory
+from .changes import Mutations
 
 log = logging.getLogger(__name__)
 

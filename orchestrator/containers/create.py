@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from . import callers
-from .engine import Engine
-from .errors import (
+from .. import callers
+from ..engine import Engine
+from ..errors import (
     ContainerNotFound,
     EngineUnavailable,
     ImageNotAllowed,
@@ -18,19 +18,19 @@ from .errors import (
     PortsExhausted,
     VolumeNotManaged,
 )
-from .image_references import found_by_id
-from .images import Images
-from .inside import Programs, program_of
-from .labels import LABEL_CREATE, LABEL_KEY
+from ..image_references import found_by_id
+from ..images import Images
+from ..inside import Programs, program_of
+from ..labels import LABEL_CREATE, LABEL_KEY
+from ..models import Container, CreateRequest
+from ..payloads import create_body, exposed_ports, image_labels, is_husk, is_own_volume
+from ..policy import Admission, Quotas, confinement, has_init, limits_of
+from ..ports import PortAllocator, RefusedPorts, Reservation, port_in_use
+from ..settings import Settings
+from ..state import Inventory
+from .changes import Mutations
 from .leftovers import Leftovers
-from .models import Container, CreateRequest
-from .mutations import Mutations
 from .networks import Networks
-from .payloads import create_body, exposed_ports, image_labels, is_husk, is_own_volume
-from .policy import Admission, Quotas, confinement, has_init, limits_of
-from .ports import PortAllocator, RefusedPorts, Reservation, port_in_use
-from .settings import Settings
-from .state import Inventory
 
 FALLBACK_CONTAINER_PORT = "5000/tcp"
 # A create tries other ports until either is used up.

@@ -11,9 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
-from .creates import Creates
-from .engine import Engine
-from .errors import (
+from ..engine import Engine
+from ..errors import (
     ContainerNotFound,
     ContainerPaused,
     EngineTimeout,
@@ -23,17 +22,18 @@ from .errors import (
     PortInUse,
     PortRefused,
 )
-from .host import HostPorts
-from .inside import Programs, program_of
+from ..host import HostPorts
+from ..inside import Programs, program_of
+from ..models import Container, CreateRequest, RemovedContainer
+from ..policy import Access
+from ..ports import PortAllocator, RefusedPorts, port_in_use
+from ..settings import Settings
+from ..state import Inventory
+from .changes import Mutations
+from .create import Creates
 from .leftovers import Leftovers
-from .models import Container, CreateRequest, RemovedContainer
-from .moves import Moves
-from .mutations import Mutations
+from .move import Moves
 from .networks import Networks, home_of
-from .policy import Access
-from .ports import PortAllocator, RefusedPorts, port_in_use
-from .settings import Settings
-from .state import Inventory
 
 log = logging.getLogger(__name__)
 
