@@ -24,7 +24,7 @@ from ..inside import Programs, program_of
 from ..labels import LABEL_CREATE, LABEL_KEY
 from ..models import Container, CreateRequest
 from ..payloads import create_body, exposed_ports, image_labels, is_husk, is_own_volume
-from ..policy import Admission, Quotas, confinement, has_init, limits_of
+from ..policy import Admission, Quotas, confinement_of, has_init, limits_of
 from ..ports import PortAllocator, RefusedPorts, Reservation, port_in_use
 from ..settings import Settings
 from ..state import Inventory
@@ -170,7 +170,7 @@ class Creates:
                     image_labels=image_labels(image),
                     ports=reservation.ports,
                     publish_address=self._settings.publish_address,
-                    confinement=confinement(request, image, self._settings),
+                    confinement=confinement_of(request, image, self._settings),
                     create_id=create_id,
                     key=key,
                     created_by=admission.owner,

@@ -5,6 +5,7 @@ from .access import (
     require_write_scope,
 )
 from .confinement import (
+    confinement_of,
     has_init,
     limits_of,
 )
@@ -17,6 +18,7 @@ __all__ = [
     "Access",
     "Admission",
     "Quotas",
+    "confinement_of",
     "has_init",
     "limits_of",
     "require_write_scope",

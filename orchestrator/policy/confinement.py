@@ -34,7 +34,7 @@ def has_init(request: CreateRequest, settings: Settings) -> bool:
     return settings.default_init if request.init is None else request.init
 
 
-def confinement(
+def confinement_of(
     request: CreateRequest, image: Mapping[str, Any], settings: Settings
 ) -> dict[str, Any]:
     """The part of the body of `POST /containers/create` that holds a container to something.

@@ -27,7 +27,7 @@ from docker.errors import APIError, NotFound
 
 from orchestrator.models import CreateRequest
 from orchestrator.payloads import create_body
-from orchestrator.policy import confinement
+from orchestrator.policy import confinement_of
 from orchestrator.settings import Settings
 
 PAYLOADS = Path(__file__).parent / "payloads"
@@ -85,7 +85,7 @@ class Recorder:
             image=IMAGE,
             ports=ports,
             publish_address="0.0.0.0",
-            confinement=confinement(request, {}, Settings()),
+            confinement=confinement_of(request, {}, Settings()),
             image_labels={},
             create_id="0",
         )

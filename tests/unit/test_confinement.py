@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from orchestrator.models import CreateRequest
-from orchestrator.policy import confinement
+from orchestrator.policy import confinement_of
 from orchestrator.policy.confinement import is_root
 from orchestrator.settings import Settings
 
@@ -16,7 +16,7 @@ def body(
     image_user: str = "", /, settings: Settings | None = None, **fields: Any
 ) -> dict[str, Any]:
     request = CreateRequest.model_validate(fields)
-    return confinement(request, {"Config": {"User": image_user}}, settings or Settings())
+    return confinement_of(request, {"Config": {"User": image_user}}, settings or Settings())
 
 
 def test_a_request_without_wishes_has_every_limit() -> None:

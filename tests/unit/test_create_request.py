@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from orchestrator.http.problems import explain_validation
 from orchestrator.models import CreateRequest
 from orchestrator.payloads import create_body
-from orchestrator.policy import confinement
+from orchestrator.policy import confinement_of
 from orchestrator.settings import Settings
 
 
@@ -37,7 +37,7 @@ def engine_body(request: CreateRequest) -> dict[str, Any]:
         image=request.image or "image",
         ports={"5000/tcp": 8001},
         publish_address="0.0.0.0",
-        confinement=confinement(request, {}, Settings()),
+        confinement=confinement_of(request, {}, Settings()),
         image_labels={},
         create_id="0",
     )

@@ -16,7 +16,7 @@ from orchestrator.payloads import (
     is_husk,
     parse_container,
 )
-from orchestrator.policy import confinement
+from orchestrator.policy import confinement_of
 from orchestrator.settings import Settings
 
 from .containers import ENGINES, payload
@@ -337,7 +337,7 @@ def body(request: CreateRequest, **options: Any) -> dict[str, Any]:
         "image": "app:1",
         "ports": {"5000/tcp": 8001, "53/udp": 8002},
         "publish_address": "0.0.0.0",
-        "confinement": confinement(request, {}, Settings()),
+        "confinement": confinement_of(request, {}, Settings()),
         "image_labels": {},
         "create_id": "0",
         **options,
