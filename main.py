@@ -27,9 +27,8 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.config import LOGGING_CONFIG
 
-from orchestrator import __version__
+from orchestrator import __version__, callers, errors
 from orchestrator.callers import BadKeys
-from orchestrator.errors import errors
 from orchestrator.http import (
     MAX_HEADERS_SIZE,
     Keyring,
@@ -361,10 +360,11 @@ def add_container_routes(app: FastAPI, default_image: str) -> None:
         the same request answers 200 with the container that the first one created.
         """
         audit.asked_for(body.name, body.image or default_image)
+        caller = callers.current.get()
         if key is None:
-            container = await service.lifecycle.create(body)
+            container = await service.creator.create(body, caller)
         else:
-            container, created = await service.creates.create(body, key)
+            container, created = await service.keyed_creates.create(body, caller, key)
             response.status_code = 201 if created else 200
         response.headers["Location"] = f"/containers/{container.id}"
         return container
@@ -415,7 +415,7 @@ def add_container_routes(app: FastAPI, default_image: str) -> None:
         """Values may be secrets, so a key needs the scope `write`, and only containers that this
         service created have an answer. Asked of the engine each time; nothing is kept or logged.
         """
-        return await service.environments.read(key)
+        return await service.environments.read(key, callers.current.get())
 
     @app.post(
         "/containers/{id}/start",

@@ -29,7 +29,7 @@ from orchestrator.engine import Engine
 from orchestrator.host import HostPorts
 from orchestrator.ports import PortAllocator
 from orchestrator.settings import Settings
-from orchestrator.state import Inventory, Watcher
+from orchestrator.state import Inventory, Mirror, Watcher
 
 from .measure import in_turns, show_times, step, table, timed
 from .setting import ROOT, WORKERS, Bench, Service, bench, parser, service
@@ -235,7 +235,8 @@ async def _passes() -> tuple[list[float], list[float]]:
         engine = Engine(settings)
         await engine.connect()
         ports = PortAllocator(settings.port_range, settings.port)
-        watcher = Watcher(engine, Inventory(), ports, HostPorts(engine.socket_path))
+        mirror = Mirror(engine, Inventory(), ports)
+        watcher = Watcher(engine, mirror, HostPorts(engine.socket_path))
         for into, times in ((first, 1), (repairs, 5)):
             for _ in range(times):
                 began = time.perf_counter()

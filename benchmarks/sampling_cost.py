@@ -17,7 +17,7 @@ from orchestrator.host import CgroupReader, HostPorts, allow_more_files
 from orchestrator.models import Container, StatsPoint
 from orchestrator.ports import PortAllocator
 from orchestrator.settings import Settings
-from orchestrator.state import Inventory, Watcher
+from orchestrator.state import Inventory, Mirror, Watcher
 from orchestrator.statistics.history import Fold, Series, spans
 
 from .askers import (
@@ -171,7 +171,8 @@ async def _listed(made: Bench) -> list[Container]:
     await engine.connect()
     try:
         ports = PortAllocator(settings.port_range, settings.port)
-        await Watcher(engine, inventory, ports, HostPorts(engine.socket_path)).list_once()
+        mirror = Mirror(engine, inventory, ports)
+        await Watcher(engine, mirror, HostPorts(engine.socket_path)).list_once()
     finally:
         engine.close()
     wanted = set(made.running())

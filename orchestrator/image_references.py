@@ -1,9 +1,8 @@
-"""Which images may be cloned: patterns for references, as the operator writes them. Pure."""
+"""Matches images' references with the patterns that an operator allows. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 _PATTERN = re.compile(r"[a-zA-Z0-9._/:@*?-]+")
 
@@ -68,15 +67,14 @@ class ImagePolicy:
         )
 
 
-def found_by_id(reference: str, image: Mapping[str, Any]) -> bool:
-    """Whether the engine found an image (`GET /images/{name}/json`) by its id rather than by a
-    name. It takes "0f4c1d", "sha256:0f4c1d…", and the beginning of an id for a tag.
+def found_by_id(reference: str, image_id: str, names: Iterable[str]) -> bool:
+    """Whether the engine found an image by its id rather than by one of its names, which have a tag
+    or a digest. It takes "0f4c1d", "sha256:0f4c1d…", and the beginning of an id for a tag.
     """
     wanted = Reference.parse(reference).full
-    names: Iterable[str] = (*(image.get("RepoTags") or ()), *(image.get("RepoDigests") or ()))
     if any(Reference.parse(name).full == wanted for name in names):
         return False
-    digits = str(image["Id"]).removeprefix("sha256:")
+    digits = image_id.removeprefix("sha256:")
     return digits.startswith(reference.removeprefix("sha256:")) or bool(
         wanted.tag and not wanted.digest and digits.startswith(wanted.tag)
     )

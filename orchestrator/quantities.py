@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 MIB = 1024 * 1024
+NANO = 1_000_000_000  # of a CPU: the engine counts them by billionths
 
 _MEMORY = re.compile(r"(\d{1,20}(?:\.\d{1,6})?)\s*([bkmgt]?)(?:i?b)?", re.IGNORECASE | re.ASCII)
 # The same for the OpenAPI description, without the spaces around; it cannot tell the amounts.

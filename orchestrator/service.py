@@ -1,4 +1,4 @@
-"""How the parts are put together, and how long they live. No logic of its own."""
+"""Puts the parts together, and ends them in order. No logic of its own."""
 
 import asyncio
 import logging
@@ -11,23 +11,27 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 from . import __version__
-from .containers import IdempotentCreates, Lifecycle, Networks
+from .containers import (
+    Changes,
+    Claims,
+    Creator,
+    KeyedCreates,
+    Launcher,
+    Leftovers,
+    Lifecycle,
+    Mover,
+    Networks,
+    Starter,
+)
 from .engine import Engine
 from .host import HostPorts, own_container_id
+from .housekeeping import Housekeeping
 from .inside import Environments
 from .policy import Access
-from .ports import PortAllocator
+from .ports import PortAllocator, RefusedPorts
 from .settings import Settings
-from .state import Inventory, Watcher
-from .statistics import (
-    HostMonitor,
-    Interest,
-    Meters,
-    Metrics,
-    Sampler,
-    SamplerCounts,
-    Sources,
-)
+from .state import Inventory, Mirror, Watcher
+from .statistics import HostMonitor, Interest, Meters, Metrics, Sampler, SamplerCounts, Sources
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +48,12 @@ class Service:
     inventory: Inventory
     ports: PortAllocator
     watcher: Watcher
+    changes: Changes
+    leftovers: Leftovers
+    creator: Creator
+    keyed_creates: KeyedCreates
     lifecycle: Lifecycle
-    creates: IdempotentCreates
+    housekeeping: Housekeeping
     environments: Environments
     sampler: Sampler
     host: HostMonitor
@@ -54,15 +62,23 @@ class Service:
 
     @classmethod
     def build(cls, settings: Settings, meters: Meters) -> "Service":
+        """Puts the parts together. Nothing runs before `running`."""
         engine, inventory = Engine(settings, meters.engine_called), Inventory()
         ports = PortAllocator(settings.port_range, settings.port)
-        host_ports = HostPorts(engine.socket_path)
-        watcher = Watcher(engine, inventory, ports, host_ports)
-        networks = Networks(engine, inventory, allow_icc=settings.allow_icc)
+        host_ports, mirror = HostPorts(engine.socket_path), Mirror(engine, inventory, ports)
+        watcher = Watcher(engine, mirror, host_ports)
         access = Access(settings.allow_unmanaged, own_container_id())
-        lifecycle = Lifecycle(
-            engine, inventory, ports, host_ports, networks, watcher.refresh, access, settings
-        )
+
+        changes = Changes(settings.mutation_queue)
+        leftovers = Leftovers(engine, mirror, changes, settings.husk_grace, settings.engine_timeout)
+        networks = Networks(engine, inventory, allow_icc=settings.allow_icc)
+        refused_ports = RefusedPorts(ports, host_ports)
+        launcher = Launcher(engine, mirror, refused_ports, networks, changes, leftovers)
+        mover = Mover(engine, mirror, launcher, networks, changes, leftovers)
+        creator = Creator(engine, mirror, changes, leftovers, launcher, settings)
+        claims = Claims(mirror, changes, leftovers, mover, access)
+        starter = Starter(mirror, launcher, mover)
+
         interest, counts = Interest(settings.stats_cpu_percent / 100), SamplerCounts()
         host = HostMonitor(settings)
         sources = Sources(engine, settings, interest, counts)
@@ -73,8 +89,12 @@ class Service:
             inventory=inventory,
             ports=ports,
             watcher=watcher,
-            lifecycle=lifecycle,
-            creates=IdempotentCreates(engine, inventory, watcher.refresh, lifecycle.create),
+            changes=changes,
+            leftovers=leftovers,
+            creator=creator,
+            keyed_creates=KeyedCreates(engine, mirror, creator),
+            lifecycle=Lifecycle(engine, mirror, changes, claims, starter, leftovers),
+            housekeeping=Housekeeping(mover, leftovers, settings.husk_grace),
             environments=Environments(engine, inventory, access),
             sampler=sampler,
             host=host,
@@ -87,7 +107,7 @@ class Service:
         log.info("The engine is expected at %s", self.engine.address)
         tasks = [
             asyncio.create_task(self.watcher.run()),
-            asyncio.create_task(self.lifecycle.keep_house()),
+            asyncio.create_task(self.housekeeping.run()),
             asyncio.create_task(self.sampler.run()),
         ]
         await self.watcher.attempted(self.settings.engine_timeout)
@@ -95,7 +115,8 @@ class Service:
             with _hearing_of_the_end(self._end):
                 yield
         finally:
-            await self.lifecycle.close(MUTATIONS_SECONDS)
+            await self.changes.close(MUTATIONS_SECONDS)
+            self.leftovers.close()
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
@@ -104,14 +125,14 @@ class Service:
 
     def _end(self) -> None:
         """The process is told to end: nothing new begins, and streams end."""
-        self.lifecycle.refuse()
+        self.changes.refuse()
         self.sampler.end()
 
 
 @contextmanager
 def _hearing_of_the_end(ending: Callable[[], None]) -> Iterator[None]:
-    """Calls `ending` as soon as the process is told to end, before the server does what it does
-    then: it waits for open requests first, and those for their turn.
+    """Calls `ending` on SIGTERM or SIGINT, before uvicorn's own handler, which would wait for open
+    requests first.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals belong to the main thread; somebody else runs the show

@@ -1,17 +1,37 @@
-"""Changes of containers. Each ends in the state that it reports, or leaves nothing."""
+"""Changes of containers. Each ends in the state that it reports, or leaves nothing.
 
-from .keyed_create import (
-    IdempotentCreates,
-)
-from .lifecycle import (
-    Lifecycle,
-)
-from .networks import (
-    Networks,
-)
+create        settles a request into a Spec, and has it launched
+keyed_create  the same, once for an Idempotency-Key
+launch        creates and starts, on one port after another until the engine agrees
+lifecycle     start, stop, restart, remove
+start         starts what exists on its own ports, or has it moved
+move          makes a container once more, on other ports
+claim         the container that a caller names, for one change at a time
+changes       so many at once, one at a time for a container, each to its end
+leftovers     cleans up what failed and interrupted changes left
+networks      which network of ours a container goes on
+"""
+
+from .changes import Changes
+from .claim import Claims
+from .create import Creator
+from .keyed_create import KeyedCreates
+from .launch import Launcher
+from .leftovers import Leftovers
+from .lifecycle import Lifecycle
+from .move import Mover
+from .networks import Networks
+from .start import Starter
 
 __all__ = [
-    "IdempotentCreates",
+    "Changes",
+    "Claims",
+    "Creator",
+    "KeyedCreates",
+    "Launcher",
+    "Leftovers",
     "Lifecycle",
+    "Mover",
     "Networks",
+    "Starter",
 ]

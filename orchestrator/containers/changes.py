@@ -1,4 +1,6 @@
-"""Changes under way: so many at once, one at a time for a container, to their end once begun."""
+"""Runs changes to containers: a bounded number at once, one at a time per container, each to
+completion even if its caller hangs up.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -16,8 +18,10 @@ T = TypeVar("T")
 TURNS = 8
 
 
-class Mutations:
-    """At most `limit` are under way or waiting; more are refused, and leave nothing behind."""
+class Changes:
+    """Runs changes: at most `limit` are under way or waiting; more are refused, and leave nothing
+    behind.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

@@ -1,4 +1,4 @@
-"""Creates that happen once for a key.
+"""Creates one container for an Idempotency-Key, however often it is asked for.
 
 The key lives in a label of the container, so it is known for as long as the container exists, over
 crashes and restarts of the service. The container's name is unique on the engine, and so decides
@@ -7,8 +7,8 @@ between two services that are sent the same key at the same moment.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 
+from ..callers import Caller
 from ..engine import Engine
 from ..errors import (
     ContainerBusy,
@@ -20,8 +20,8 @@ from ..errors import (
 from ..labels import LABEL_KEY
 from ..models import Container, CreateRequest
 from ..payloads import fingerprint, is_husk
-from ..state import Inventory
-from .create import name_of
+from ..state import Mirror
+from .create import Creator, name_of
 
 # How long another service may take to start what it has created, in seconds.
 ELSEWHERE_SECONDS = 30.0
@@ -31,27 +31,21 @@ APPEARS_SECONDS = 2.0
 ATTEMPTS = 3
 
 
-class IdempotentCreates:
-    """`create` makes a container that carries the key, or fails and leaves none; `refresh` inspects
-    one and brings it into memory.
-    """
+class KeyedCreates:
+    """Has a container created once for each key; answers repetitions with the same one."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        inventory: Inventory,
-        refresh: Callable[[str], Awaitable[Container | None]],
-        create: Callable[[CreateRequest, str], Awaitable[Container]],
-    ) -> None:
+    def __init__(self, engine: Engine, mirror: Mirror, creator: Creator) -> None:
         self._engine = engine
-        self._inventory = inventory
-        self._refresh = refresh
-        self._create = create
+        self._mirror = mirror
+        self._inventory = mirror.inventory
+        self._creator = creator
         self._under_way: dict[
             str, tuple[CreateRequest, asyncio.Future[tuple[Container, bool]]]
         ] = {}
 
-    async def create(self, request: CreateRequest, key: str) -> tuple[Container, bool]:
+    async def create(
+        self, request: CreateRequest, caller: Caller, key: str
+    ) -> tuple[Container, bool]:
         """The container of this key, and whether this call created it.
 
         A call during the first waits for it and shares its outcome; after a failure, or when the
@@ -64,21 +58,25 @@ class IdempotentCreates:
                 raise _reused(None)
             container, _ = await asyncio.shield(future)
             return container, False
-        future = asyncio.ensure_future(self._find_or_create(request, key))
+        future = asyncio.ensure_future(self._find_or_create(request, caller, key))
         self._under_way[key] = request, future
         future.add_done_callback(lambda _: self._under_way.pop(key))
         return await asyncio.shield(future)
 
-    async def _find_or_create(self, request: CreateRequest, key: str) -> tuple[Container, bool]:
+    async def _find_or_create(
+        self, request: CreateRequest, caller: Caller, key: str
+    ) -> tuple[Container, bool]:
         existing = self._inventory.labelled(LABEL_KEY, key)
         if existing is not None:
             _check(existing, request)
             # It may have been removed a moment ago, which an event is about to tell.
-            if not is_husk(existing) and (now := await self._refresh(existing.full_id)) is not None:
-                return now, False
+            if not is_husk(existing):
+                now = await self._mirror.refresh(existing.full_id)
+                if now is not None:
+                    return now, False
         for _ in range(ATTEMPTS):
             try:
-                return await self._create(request, key), True
+                return await self._creator.create(request, caller, key), True
             except NameInUse:
                 existing = await self._made_elsewhere(request.name or name_of(key), APPEARS_SECONDS)
                 if existing is not None and existing.labels.get(LABEL_KEY) != key:
@@ -99,13 +97,13 @@ class IdempotentCreates:
         give_up = time.monotonic() + seconds
         while True:
             try:
-                found = await self._engine.inspect(name)
+                found = await self._engine.containers.inspect(name)
             except ContainerNotFound:
                 if time.monotonic() > give_up:
                     return None
                 await asyncio.sleep(0.1)
             else:
-                return await self._refresh(str(found["Id"]))
+                return await self._mirror.refresh(found.full_id)
 
     async def _started_elsewhere(self, existing: Container, request: CreateRequest) -> Container:
         """The container, once the service that has created it has started it as well."""

@@ -1,4 +1,5 @@
-"""What must not stay: taken away at once, when the engine is back, or after a crash.
+"""Cleans up what a failed or interrupted change left on the engine: at once, when the engine is
+back, or after a crash.
 
 A change whose answer was lost may have happened or not. `settle` finds out, by the labels that it
 wrote, and only then are its ports released. What a crash left is a *husk*: a container of ours that
@@ -19,12 +20,12 @@ from ..errors import (
     EngineUnavailable,
     OrchestratorError,
 )
-from ..labels import LABEL_CREATE, LABEL_VOLUMES
+from ..labels import LABEL_CREATE, LABEL_KEY, LABEL_VOLUMES
 from ..models import Container
 from ..payloads import is_husk, words
 from ..ports import Reservation
-from ..state import Inventory
-from .changes import Mutations
+from ..state import Mirror
+from .changes import Changes
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 SECOND_LOOK_SECONDS = 2.0
 # Waits between attempts, in seconds; the last one stays.
 BACKOFF = (0.5, 1.0, 2.0, 5.0)
+# Seconds after which a never-started container with the same key is replaced.
+YOUNG_SECONDS = 5.0
 # Attempts that the engine answers with an error, before it is left to the husks' removal.
 ATTEMPTS = 20
 # The repository of the images that moves commit; the tag says which move.
@@ -39,33 +42,29 @@ MOVED_REPOSITORY = "orchestration-api-moved"
 
 
 class Leftovers:
-    """`refresh` inspects a container, brings it into memory and returns it (None: it is gone)."""
+    """Cleans up after changes. Seconds: `husk_grace` is the age from which a container that never
+    ran is nobody's any more, `patience` how long a change waits for the outcome of an earlier one.
+    """
 
     def __init__(
-        self,
-        engine: Engine,
-        inventory: Inventory,
-        refresh: Callable[[str], Awaitable[Container | None]],
-        mutations: Mutations,
-        husk_grace: timedelta,
+        self, engine: Engine, mirror: Mirror, changes: Changes, husk_grace: float, patience: float
     ) -> None:
         self._engine = engine
-        self._inventory = inventory
-        self._refresh = refresh
-        self._mutations = mutations
-        self._husk_grace = husk_grace
+        self._mirror = mirror
+        self._changes = changes
+        self._husk_grace = timedelta(seconds=husk_grace)
+        self._patience = patience
         self._settling: dict[asyncio.Task[None], str | None] = {}  # and the container it is about
         self.in_hand: set[str] = set()  # full ids that a change is about to start or discard
 
     # At once
 
-    async def discard(self, container: Container | str) -> None:
+    async def discard(self, full_id: str) -> None:
         """Kills and removes a container, with the image and volumes that only it has."""
-        full_id = container if isinstance(container, str) else container.full_id
-        known = self._inventory.peek(full_id)
+        known = self._mirror.inventory.peek(full_id)
         with suppress(ContainerNotFound):
-            await self._engine.remove(full_id, force=True)
-        await self._refresh(full_id)
+            await self._engine.containers.remove(full_id, force=True)
+        await self._mirror.refresh(full_id)
         if known is not None:
             await self.discard_traces(known)
 
@@ -74,19 +73,19 @@ class Leftovers:
         if container.moved_image is not None:
             await self.discard_image(container.moved_image)
         for name in words(container.labels, LABEL_VOLUMES):
-            await self._attempt(f"Volume {name!r}", self._engine.remove_volume(name))
+            await self._attempt(f"Volume {name!r}", self._engine.volumes.remove(name))
 
     async def discard_image(self, name: str) -> None:
         """Removes an image that a move has made, unless a container is made from it."""
-        await self._attempt(f"Image {name!r}", self._engine.remove_image(name))
+        await self._attempt(f"Image {name!r}", self._engine.images.remove(name))
 
     async def discard_create(self, create_id: str, volumes: Iterable[str]) -> None:
         """Removes the containers that this create made, and those of these volumes that it made:
         not those that were there before.
         """
-        for summary in await self._engine.find(LABEL_CREATE, create_id):
-            async with self._mutations.lock(summary["Id"]):
-                await self.discard(summary["Id"])
+        for full_id in await self._engine.containers.find(LABEL_CREATE, create_id):
+            async with self._changes.lock(full_id):
+                await self.discard(full_id)
         await self.discard_volumes(volumes, create_id)
 
     async def discard_volumes(self, names: Iterable[str], create_id: str) -> None:
@@ -94,7 +93,7 @@ class Leftovers:
         for name in names:
             await self._attempt(
                 f"Volume {name!r}",
-                self._engine.remove_volume(name, label=LABEL_CREATE, value=create_id),
+                self._engine.volumes.remove(name, label=LABEL_CREATE, value=create_id),
             )
 
     # When the engine is back
@@ -142,12 +141,12 @@ class Leftovers:
         self._settling[task] = about
         task.add_done_callback(self._settling.pop)
 
-    async def settled(self, seconds: float, about: str | None = None) -> None:
+    async def settled(self, about: str | None = None) -> None:
         """Returns once every outcome is known, or those that are about one container. Raises
-        EngineTimeout after `seconds`.
+        EngineTimeout when that takes too long.
         """
         waiting = [task for task, each in self._settling.items() if about in (None, each)]
-        if waiting and (await asyncio.wait(waiting, timeout=seconds))[1]:
+        if waiting and (await asyncio.wait(waiting, timeout=self._patience))[1]:
             raise EngineTimeout(
                 "What became of an earlier request is not known yet: the Docker engine has not"
                 " answered since. Try again later."
@@ -160,13 +159,29 @@ class Leftovers:
     # After a crash
 
     async def remove_husks(self) -> None:
-        for container in self._inventory.all():
+        """Removes the containers that crashes have left before their first start."""
+        for container in self._mirror.inventory.all():
             if self.is_abandoned(container):
-                async with self._mutations.lock(container.full_id):
-                    now = await self._refresh(container.full_id)
+                async with self._changes.lock(container.full_id):
+                    now = await self._mirror.refresh(container.full_id)
                     if now is not None and self.is_abandoned(now):
                         log.warning("Removing %s (%s), which was never started", now.id, now.name)
-                        await self.discard(now)
+                        await self.discard(now.full_id)
+
+    async def remove_husk_of(self, key: str) -> None:
+        """Removes what a crash left of an earlier create with this idempotency key."""
+        inventory = self._mirror.inventory
+        husk = inventory.labelled(LABEL_KEY, key)
+        if husk is None or not is_husk(husk):
+            return
+        # A young one may be another service's, which is about to start it.
+        age = (datetime.now(UTC) - husk.created).total_seconds()
+        now = await inventory.wait_until(
+            husk.full_id, lambda now: not is_husk(now), max(0.0, YOUNG_SECONDS - age)
+        )
+        if now is not None and is_husk(now):
+            async with self._changes.lock(husk.full_id):
+                await self.discard(now.full_id)
 
     def is_abandoned(self, container: Container) -> bool:
         """Whether a container is a husk that no service can be about to start."""
@@ -181,8 +196,8 @@ class Leftovers:
 
     async def remove_unused_images(self) -> None:
         """Removes the commits of moves that no container is made from any more."""
-        used = {container.moved_image for container in self._inventory.all()}
-        for name, created in await self._engine.images_of(MOVED_REPOSITORY):
+        used = {container.moved_image for container in self._mirror.inventory.all()}
+        for name, created in await self._engine.images.of(MOVED_REPOSITORY):
             if name not in used and self.is_old(created):
                 await self.discard_image(name)
 

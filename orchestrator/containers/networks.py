@@ -1,5 +1,5 @@
-"""Which of the engine's networks a container is put on: apart from those of others, and so
-that all ports of a range can be in use.
+"""Puts containers on networks of the engine: apart from those of others, and so that all ports of a
+range can be in use.
 
 New containers go on networks of this service, never on the engine's default bridge, where those of
 others are: the engine lets no packet through from one bridge to another. Nor, unless it is allowed
@@ -109,7 +109,7 @@ class Networks:
         `start` is the call to begin with, if it is another one than the engine's start.
         """
         try:
-            await (start() if start is not None else self._engine.start(container_id))
+            await (start() if start is not None else self._engine.containers.start(container_id))
         except (NetworkFull, NetworkMissing) as error:
             if network is None:
                 raise
@@ -120,10 +120,10 @@ class Networks:
             self._leave_alone(network, refusal)
             async with self.place() as other:
                 log.info("Container %s moves from %s to %s", container_id[:12], network, other)
-                await self._engine.reconnect(container_id, leave=network, join=other)
+                await self._engine.networks.reconnect(container_id, leave=network, join=other)
                 network = other
                 try:
-                    await self._engine.start(container_id)
+                    await self._engine.containers.start(container_id)
                 except (NetworkFull, NetworkMissing) as error:
                     refusal = error
                 else:
@@ -195,10 +195,10 @@ class Networks:
         the containers on each may talk to each other.
         """
         found: list[tuple[int, str, bool]] = []
-        for entry in await self._engine.networks(LABEL_MANAGED, "true"):
-            if match := _OURS.fullmatch(entry["Name"]):
-                icc = (entry.get("Options") or {}).get(_ICC, "true") != "false"
-                found.append((int(match[1]), entry["Name"], icc))
+        for network in await self._engine.networks.labelled(LABEL_MANAGED, "true"):
+            if match := _OURS.fullmatch(network.name):
+                icc = network.options.get(_ICC, "true") != "false"
+                found.append((int(match[1]), network.name, icc))
         return {name: icc for _, name, icc in sorted(found)}
 
     async def _add(self, ours: Collection[str]) -> str:
@@ -213,7 +213,7 @@ class Networks:
             try:
                 # Engine 20.10 makes two networks of one name for two who ask at the same time; no
                 # engine gives two networks one bridge.
-                await self._engine.create_network(
+                await self._engine.networks.create(
                     name,
                     labels={LABEL_MANAGED: "true"},
                     options={

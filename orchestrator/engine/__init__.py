@@ -1,11 +1,13 @@
-"""The only code that talks to Docker. Gives our types; its JSON, texts and exceptions stop here."""
+"""The only code that talks to Docker. Gives our types; its JSON, texts and exceptions stop here.
 
-from .engine import (
-    Engine,
-    EngineInfo,
-)
+engine      the face: connect, ping, and the calls of those below by noun
+connection  the client, deadlines, errors in our words
+containers  images  networks  volumes  the engine's calls, by noun
+events      which containers something has happened to
+threads     bounded pools of threads for calls that block
+tunnel      the socket of an engine on another machine, through ssh
+"""
 
-__all__ = [
-    "Engine",
-    "EngineInfo",
-]
+from .engine import Engine
+
+__all__ = ["Engine"]

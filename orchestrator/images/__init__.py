@@ -1,9 +1,8 @@
-"""Images to clone from."""
+"""Images to clone from.
 
-from .pulls import (
-    Images,
-)
+pulls  gets an image, pulled if it must be, once for all who wait for it
+"""
 
-__all__ = [
-    "Images",
-]
+from .pulls import Images
+
+__all__ = ["Images"]

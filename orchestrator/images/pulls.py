@@ -1,10 +1,10 @@
-"""Images to clone from: those on the engine, and those that are pulled onto it."""
+"""Gets the image of a create: the one on the engine, or one that is pulled onto it."""
 
 import asyncio
-from typing import Any
 
 from ..engine import Engine
 from ..errors import ImageNotFound, ImagePullFailed
+from ..models import Image
 
 
 class Images:
@@ -15,7 +15,7 @@ class Images:
         self._default = default
         self._pulls: dict[str, asyncio.Task[None]] = {}
 
-    async def get(self, image: str, pull: str) -> dict[str, Any]:
+    async def get(self, image: str, pull: str) -> Image:
         """The image as the engine has it, pulled when it is `missing`, `always` or `never`.
 
         Raises ImageNotFound when it is not there and cannot be had, whatever the reason, and
@@ -23,7 +23,7 @@ class Images:
         """
         if pull != "always":
             try:
-                return await self._engine.inspect_image(image)
+                return await self._engine.images.inspect(image)
             except ImageNotFound:
                 if pull == "never":
                     raise
@@ -36,12 +36,12 @@ class Images:
             if image == self._default:
                 hint = " It is the default image; scripts/run builds it from Dockerfile.base."
             raise ImageNotFound(error.message + hint, image=image) from error
-        return await self._engine.inspect_image(image)
+        return await self._engine.images.inspect(image)
 
     async def _pull(self, image: str) -> None:
         """Callers who want the same image at the same time share one pull."""
         task = self._pulls.get(image)
         if task is None:
-            task = self._pulls[image] = asyncio.create_task(self._engine.pull(image))
+            task = self._pulls[image] = asyncio.create_task(self._engine.images.pull(image))
             task.add_done_callback(lambda _: self._pulls.pop(image, None))
         await asyncio.shield(task)

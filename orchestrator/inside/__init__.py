@@ -1,15 +1,10 @@
-"""What is in a container: reads, changes nothing."""
+"""What is in a container: reads, changes nothing.
 
-from .environment import (
-    Environments,
-)
-from .program import (
-    Programs,
-    program_of,
-)
+environment  the values of its variables, for those who may see them
+program      whether the program that it is to run is there
+"""
 
-__all__ = [
-    "Environments",
-    "Programs",
-    "program_of",
-]
+from .environment import Environments
+from .program import Programs
+
+__all__ = ["Environments", "Programs"]

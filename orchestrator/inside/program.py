@@ -1,4 +1,5 @@
-"""Whether the program of a container is in it, asked before it is started with an init process.
+"""Checks, before a start, that the container's program exists: with an init process the engine does
+not notice that it is missing.
 
 Without an init process the engine says at the start that a program is missing. With one it starts
 the init process, which is always there, and the container ends a moment later with exit code 127.
@@ -13,16 +14,12 @@ What was found in an image is remembered, for images do not change.
 import base64
 import binascii
 import json
-import posixpath
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from ..engine import Engine
+from ..models import Program
 from ..payloads import cannot_be_run
 
-# Where a container without PATH is looked through, by every engine.
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # What is below these exists only while a container runs.
 _MADE_AT_START = ("/proc", "/sys", "/dev", "/sbin/docker-init")
 # More directories or links than this are not gone through.
@@ -37,46 +34,6 @@ _IRREGULAR = _DIRECTORY | _LINK | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 1
 _EXECUTABLE = 0o111
 
 Found = Literal["found", "missing", "in doubt"]
-
-
-@dataclass(frozen=True)
-class Program:
-    """What a container runs first: its name, PATH, and the directory that it runs in."""
-
-    name: str
-    path: str
-    directory: str
-
-    def places(self) -> Iterator[str]:
-        """Where it may be, as absolute paths, in the order in which they are tried."""
-        if not self.name:
-            return
-        if "/" in self.name:
-            yield posixpath.join(self.directory, self.name)
-            return
-        for directory in self.path.split(":"):
-            yield posixpath.join(self.directory, directory, self.name)
-
-
-def program_of(
-    config: Mapping[str, Any],
-    *,
-    command: Sequence[str] | None = None,
-    env: Mapping[str, str] | None = None,
-) -> Program | None:
-    """The program of a container or image, by the `Config` of its inspection, with another command
-    and further variables; None if it names none, which the engine has its own words for.
-    """
-    words = [*(config.get("Entrypoint") or ()), *(command or config.get("Cmd") or ())]
-    if not words:
-        return None
-    path = DEFAULT_PATH
-    for variable in config.get("Env") or ():
-        name, _, value = variable.partition("=")
-        if name == "PATH":
-            path = value
-    path = (env or {}).get("PATH", path)
-    return Program(words[0], path, posixpath.join("/", config.get("WorkingDir") or ""))
 
 
 def judge(status: int, header: str | None) -> Found | str:
@@ -127,7 +84,7 @@ class Programs:
             if (found := await self._look_at(container_id, place)) != "missing":
                 return found
         # A container that is gone has nothing at all.
-        there = await self._engine.stat_path(container_id, "/")
+        there = await self._engine.containers.stat_path(container_id, "/")
         return "missing" if there[0] == 200 else "in doubt"
 
     async def _look_at(self, container_id: str, place: str) -> Found:
@@ -135,7 +92,7 @@ class Programs:
             # As it is said of a container that does not run, `..` included.
             if any(f"{place}/".startswith(f"{made}/") for made in _MADE_AT_START):
                 return "in doubt"
-            found = judge(*await self._engine.stat_path(container_id, place))
+            found = judge(*await self._engine.containers.stat_path(container_id, place))
             if found in ("found", "missing", "in doubt"):
                 return found  # type: ignore[return-value]
             place = found

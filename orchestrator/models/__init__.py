@@ -3,6 +3,7 @@
 from .create import (
     CreateRequest,
 )
+from .engine import Blueprint, EngineInfo, Image, Listed, Network
 from .filters import (
     ContainerFilter,
     HistoryWindow,
@@ -37,6 +38,7 @@ from .models import (
     Ready,
     RemovedContainer,
     Scope,
+    State,
     StatsHistory,
     StatsPoint,
     StatsTotals,
@@ -48,10 +50,13 @@ from .sample import (
     Source,
     without_cache,
 )
+from .spec import Confinement, Program, Spec
 
 __all__ = [
     "Alive",
     "AllStats",
+    "Blueprint",
+    "Confinement",
     "Container",
     "ContainerCounts",
     "ContainerEnv",
@@ -61,6 +66,7 @@ __all__ = [
     "DockerHealth",
     "End",
     "Endpoint",
+    "EngineInfo",
     "Health",
     "HistoryWindow",
     "HostCpu",
@@ -70,20 +76,26 @@ __all__ = [
     "HostNetwork",
     "HostPoint",
     "HostStats",
+    "Image",
     "Index",
     "InterfaceCounters",
     "Limits",
+    "Listed",
+    "Network",
     "PortBounds",
     "PortRow",
     "PortState",
     "PortSummary",
     "PortTable",
     "Problem",
+    "Program",
     "Ready",
     "RemovedContainer",
     "Sample",
     "Scope",
     "Source",
+    "Spec",
+    "State",
     "StatsHistory",
     "StatsPoint",
     "StatsTotals",

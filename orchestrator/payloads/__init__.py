@@ -1,47 +1,41 @@
-"""What the engine's JSON and texts mean, both ways. Pure: no I/O, no state."""
+"""What the engine's JSON and texts mean, both ways. Pure: no I/O, no state.
 
-from .capabilities import (
-    Enforcement,
-)
-from .containers import (
-    agrees,
-    create_body,
-    environment_of,
-    exposed_ports,
-    fingerprint,
-    image_labels,
-    is_husk,
-    is_own_volume,
-    parse_container,
-    words,
-)
-from .rebuild import (
-    endpoints,
-    rebuilt_body,
-)
-from .refusals import (
-    cannot_be_run,
-    pull_failure,
-    refusal,
-    tunnel_failure,
-)
+containers    inspections and listings become our types
+create        a Spec becomes the body of a create
+rebuild       an inspection becomes the body of a create of the same once more
+images        images and volumes, and the program of an image
+statistics    the engine's statistics become a sample
+refusals      error texts become our errors
+capabilities  what an engine can do, by what it says of itself
+"""
+
+from .capabilities import Enforcement
+from .containers import environment_of, is_husk, parse_container, parse_listed, words
+from .create import create_body, fingerprint
+from .images import is_own_volume, parse_image, program_of
+from .rebuild import endpoint_of, parse_blueprint, rebuilt_body
+from .refusals import cannot_be_run, pull_failure, refusal, tunnel_failure
+from .statistics import parse_engine_stats, without_control_group
 
 __all__ = [
     "Enforcement",
-    "agrees",
     "cannot_be_run",
     "create_body",
-    "endpoints",
+    "endpoint_of",
     "environment_of",
-    "exposed_ports",
     "fingerprint",
-    "image_labels",
     "is_husk",
     "is_own_volume",
+    "parse_blueprint",
     "parse_container",
+    "parse_engine_stats",
+    "parse_image",
+    "parse_listed",
+    "program_of",
     "pull_failure",
     "rebuilt_body",
     "refusal",
     "tunnel_failure",
+    "without_control_group",
     "words",
 ]

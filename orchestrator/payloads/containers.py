@@ -1,33 +1,26 @@
-"""What the engine's JSON means, in both directions. Pure: no I/O, no state.
+"""Reads containers from the engine's inspections and listings. Pure: no I/O, no state.
 
-Shapes are those of the Docker Engine API, `GET /containers/{id}/json`, `GET /containers/json` and
-`POST /containers/create`, in the versions 1.40 and later; fields that a version lacks are absent.
+Shapes are those of the Docker Engine API, `GET /containers/{id}/json` and `GET /containers/json`,
+in the versions 1.40 and later; fields that a version lacks are absent.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from ..labels import (
-    LABEL_CREATE,
-    LABEL_CREATED_BY,
     LABEL_IMAGE,
-    LABEL_KEY,
     LABEL_MANAGED,
     LABEL_MOVED_FROM,
-    LABEL_PORTS,
-    LABEL_PREFIX,
     LABEL_PREVIOUS_PORTS,
     LABEL_REQUEST,
     LABEL_START,
 )
-from ..models import Container, CreateRequest, Limits
+from ..models import Container, Limits, Listed
+from .images import variables
 
 # A listing and an inspection write the time before which nothing happened like this.
 _NEVER = "0001-01-01T00:00:00Z"
-_NOT_INHERITED = ("com.docker.compose.", LABEL_PREFIX)
 # States that Podman has and Docker does not, in Docker's words. What is stopping still runs.
 _PODMAN_STATES = {
     "configured": "created",
@@ -97,33 +90,24 @@ def environment_of(payload: Mapping[str, Any]) -> dict[str, str]:
     """A container's environment variables, from `GET /containers/{id}/json`, in the engine's
     order. Of a name that is there twice the last value counts, as it does for most programs.
     """
-    pairs = (each.partition("=") for each in payload["Config"].get("Env") or ())
-    return {name: value for name, _, value in pairs}
+    return variables(payload["Config"].get("Env") or ())
+
+
+def parse_listed(summary: Mapping[str, Any]) -> Listed:
+    """An entry of `GET /containers/json`."""
+    return Listed(
+        full_id=str(summary["Id"]),
+        names=tuple(name.removeprefix("/") for name in summary.get("Names") or ()),
+        state=_state(summary["State"]),
+        ports=frozenset(
+            port["PublicPort"] for port in summary.get("Ports") or () if port.get("PublicPort")
+        ),
+    )
 
 
 def agrees(summary: Mapping[str, Any], container: Container) -> bool:
     """Whether an entry of `GET /containers/json` tells nothing new about a container."""
-    ports = {port["PublicPort"] for port in summary.get("Ports") or () if port.get("PublicPort")}
-    return (
-        _state(summary["State"]) == container.state
-        and f"/{container.name}" in (summary.get("Names") or ())
-        and (
-            not container.runs
-            or container.state == "restarting"
-            or ports == set(container.held_ports)
-        )
-    )
-
-
-def image_labels(image: Mapping[str, Any]) -> dict[str, str]:
-    """The labels that a container of an image (`GET /images/{name}/json`) inherits."""
-    return dict((image.get("Config") or {}).get("Labels") or {})
-
-
-def exposed_ports(image: Mapping[str, Any]) -> list[str]:
-    """The container ports that an image (`GET /images/{name}/json`) exposes, lowest first."""
-    exposed = (image.get("Config") or {}).get("ExposedPorts") or {}
-    return sorted(exposed, key=lambda port: (int(port.partition("/")[0]), port))
+    return parse_listed(summary).agrees(container)
 
 
 def is_husk(container: Container) -> bool:
@@ -134,92 +118,6 @@ def is_husk(container: Container) -> bool:
         and container.started_at is None
         and container.labels.get(LABEL_START) != "false"
     )
-
-
-def fingerprint(request: CreateRequest) -> str:
-    """The same for equal requests, and for no others. Fields at their defaults do not count, so
-    that a new field does not make old requests differ.
-    """
-    fields = request.model_dump(mode="json", exclude_defaults=True)
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def create_body(
-    request: CreateRequest,
-    *,
-    image: str,
-    image_labels: Mapping[str, str],
-    ports: Mapping[str, int],
-    publish_address: str,
-    confinement: Mapping[str, Any],
-    create_id: str,
-    key: str | None = None,
-    created_by: str | None = None,
-) -> dict[str, Any]:
-    """The body of `POST /containers/create` for a request, the ports that it was given, what it is
-    held to (see `confinement`), its idempotency key, and whose key created it. `create_id` is
-    written on the container, and on the volumes that the engine makes for it: that is how they are
-    found when the engine's answer is lost.
-    """
-    # A container inherits its image's labels. Compose 2 labels what it builds, and would take a
-    # clone for a container of its own; a label of ours would come from a commit of a clone.
-    foreign = {name: "" for name in image_labels if name.startswith(_NOT_INHERITED)}
-    ours = {LABEL_MANAGED: "true", LABEL_PORTS: port_list(ports), LABEL_CREATE: create_id}
-    if not request.start:
-        ours[LABEL_START] = "false"
-    if key is not None:
-        ours |= {LABEL_KEY: key, LABEL_REQUEST: fingerprint(request)}
-    if created_by is not None:
-        ours[LABEL_CREATED_BY] = created_by
-    labels = foreign | request.labels | ours
-    policy, _, retries = request.restart_policy.partition(":")
-    body: dict[str, Any] = {
-        **confinement,
-        "Image": image,
-        "Env": [f"{name}={value}" for name, value in request.env.items()],
-        "Labels": labels,
-        "ExposedPorts": {container_port: {} for container_port in ports},
-        "HostConfig": {
-            **confinement["HostConfig"],
-            "PortBindings": {
-                container_port: [{"HostIp": publish_address, "HostPort": str(port)}]
-                for container_port, port in ports.items()
-            },
-            "RestartPolicy": {"Name": policy, "MaximumRetryCount": int(retries or 0)},
-            "Mounts": [_mount(volume, create_id) for volume in request.volumes],
-        },
-    }
-    if request.command is not None:
-        body["Cmd"] = request.command
-    return body
-
-
-def is_own_volume(volume: Mapping[str, Any]) -> bool:
-    """Whether a volume (`GET /volumes/{name}`) was made by this service, and is nothing but a
-    directory of the engine's: the options of a local one can name any path or share.
-    """
-    labels = volume.get("Labels") or {}
-    return (
-        labels.get(LABEL_MANAGED) == "true"
-        and volume.get("Driver") == "local"
-        and not volume.get("Options")
-    )
-
-
-def port_list(ports: Mapping[str, int]) -> str:
-    """What LABEL_PORTS says of the ports that a container was given."""
-    return ",".join(str(port) for port in ports.values())
-
-
-def _mount(volume: str, create_id: str) -> dict[str, Any]:
-    name, target, *mode = volume.split(":")
-    return {
-        "Type": "volume",
-        "Source": name,
-        "Target": target,
-        "ReadOnly": mode == ["ro"],
-        "VolumeOptions": {"Labels": {LABEL_MANAGED: "true", LABEL_CREATE: create_id}},
-    }
 
 
 def words(labels: Mapping[str, str], name: str) -> tuple[str, ...]:

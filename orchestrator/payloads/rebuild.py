@@ -1,4 +1,4 @@
-"""What the engine must be told to make a container once more, from its inspection. Pure.
+"""Writes down for the engine how to make a container once more, from its inspection. Pure.
 
 Docker cannot change the ports of a container that exists, so a move makes another one that differs
 in nothing else. Shapes are those of `GET /containers/{id}/json` and `POST /containers/create`.
@@ -17,8 +17,9 @@ from ..labels import (
     LABEL_START,
     LABEL_VOLUMES,
 )
-from ..models import Container
-from .containers import port_list, words
+from ..models import Blueprint, Container
+from .containers import parse_container, words
+from .create import port_list
 
 # Networks that are modes rather than networks: a container is in them or not, without settings.
 _MODES = ("default", "bridge", "host", "none")
@@ -85,6 +86,22 @@ def endpoints(payload: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         aliases = [each for each in settings.pop("Aliases", ()) if each != payload["Id"][:12]]
         found[name] = settings | ({"Aliases": aliases} if aliases else {})
     return found
+
+
+def parse_blueprint(payload: Mapping[str, Any]) -> Blueprint:
+    """What `GET /containers/{id}/json` says that is needed to make the container once more."""
+    primary = _primary_network(payload)
+    return Blueprint(
+        container=parse_container(payload),
+        running=bool(payload["State"]["Running"]),
+        networks=tuple(name for name in endpoints(payload) if name != primary),
+        inspection=payload,
+    )
+
+
+def endpoint_of(blueprint: Blueprint, network: str) -> dict[str, Any]:
+    """The engine's EndpointSettings of a blueprint's container in a network that it is on."""
+    return endpoints(blueprint.inspection)[network]
 
 
 def _primary_network(payload: Mapping[str, Any]) -> str:

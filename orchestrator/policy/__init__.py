@@ -1,25 +1,23 @@
-"""What may be done, by whom, with how much of the host."""
+"""What may be done, by whom, with how much of the host.
 
-from .access import (
-    Access,
-    require_write_scope,
-)
-from .confinement import (
-    confinement_of,
-    has_init,
-    limits_of,
-)
-from .quotas import (
-    Admission,
-    Quotas,
-)
+access       which containers may be read, changed, and shown with their secrets
+confinement  the limits and restrictions that every container gets
+images       which images and volumes a create may use
+quotas       how much containers may have: each, all together, those of a key
+"""
+
+from .access import Access, require_write_scope
+from .confinement import confinement_of, limits_of
+from .images import Permissions, not_ours
+from .quotas import Admission, Quotas
 
 __all__ = [
     "Access",
     "Admission",
+    "Permissions",
     "Quotas",
     "confinement_of",
-    "has_init",
     "limits_of",
+    "not_ours",
     "require_write_scope",
 ]

@@ -1,10 +1,10 @@
-"""What may be done with which container: all with those of this service, with others what
+"""Decides what may be done with a container: all with those of this service, with others what
 ALLOW_UNMANAGED says, and with the one that the service runs in no change ever.
 
 Everybody's containers are in the list, in the counts of /health and in the table of ports.
 """
 
-from ..callers import current
+from ..callers import Caller
 from ..errors import InsufficientScope, NotManaged
 from ..models import Container
 from ..settings import Unmanaged
@@ -63,9 +63,8 @@ class Access:
         return container.managed and container.full_id != self._own_id
 
 
-def require_write_scope() -> None:
-    """Raises InsufficientScope when the key of the request at hand may only read."""
-    caller = current.get()
+def require_write_scope(caller: Caller) -> None:
+    """Raises InsufficientScope when the caller's key may only read."""
     if caller.scope != "write":
         raise InsufficientScope(
             f'The key "{caller.name}" may only read, and this shows values that may be secrets.'

@@ -1,17 +1,15 @@
-"""What a container is held to: its limits, capabilities, logs and init process. Pure.
+"""Settles the limits and restrictions that every container gets: memory, CPUs, pids, capabilities,
+log size, init process. Pure.
 
 The defaults are less than `docker run` gives, and enough for images as they come: a program that
 binds port 80, changes its user, and owns files of several users still runs.
 """
 
 import posixpath
-from collections.abc import Mapping
-from typing import Any
 
-from ..models import CreateRequest, Limits
+from ..models import Confinement, CreateRequest, Image, Limits
 from ..settings import Settings
 
-NANO = 1_000_000_000
 # Of the fourteen capabilities that Docker gives, those that servers do without: forged packets,
 # device nodes, the kernel's audit log, chroot, and capabilities on files.
 CAPABILITIES_DROPPED = ("NET_RAW", "MKNOD", "AUDIT_WRITE", "SYS_CHROOT", "SETFCAP")
@@ -29,39 +27,23 @@ def limits_of(request: CreateRequest, settings: Settings) -> Limits:
     )
 
 
-def has_init(request: CreateRequest, settings: Settings) -> bool:
-    """Whether process 1 of the container is an init process."""
-    return settings.default_init if request.init is None else request.init
-
-
 def confinement_of(
-    request: CreateRequest, image: Mapping[str, Any], settings: Settings
-) -> dict[str, Any]:
-    """The part of the body of `POST /containers/create` that holds a container to something.
-
-    `image` is the answer to `GET /images/{name}/json`.
-    """
-    limits = limits_of(request, settings)
-    host: dict[str, Any] = {
-        "Memory": limits.memory,
-        "MemorySwap": limits.memory,  # of both together: none of it is swap
-        "NanoCpus": round((limits.cpus or 0) * NANO),
-        "PidsLimit": limits.pids or 0,
-        "SecurityOpt": ["no-new-privileges"],
-        "CapDrop": list(CAPABILITIES_DROPPED),
-        "Init": has_init(request, settings),
-    }
-    if settings.log_rotation != "off":
-        size, _, files = settings.log_rotation.partition(",")
-        host["LogConfig"] = {"Type": "json-file", "Config": {"max-size": size, "max-file": files}}
-    if request.profile == "default":
-        return {"HostConfig": host}
-    host |= {"CapDrop": ["ALL"], "ReadonlyRootfs": True}
+    request: CreateRequest, limits: Limits, image: Image, settings: Settings
+) -> Confinement:
+    """All that holds the container of a request back, beside the limits that it is to have."""
+    size, _, files = settings.log_rotation.partition(",")
+    restricted = request.profile == "restricted"
     # A volume may be in its place; the engine takes one mount for one path.
-    if "/tmp" not in (_path(volume) for volume in request.volumes):  # noqa: S108
-        host["Tmpfs"] = {"/tmp": TMPFS}  # noqa: S108
-    user = str((image.get("Config") or {}).get("User") or "")
-    return {"HostConfig": host, "User": NOBODY if is_root(user) else user}
+    has_tmp = "/tmp" in (_path(volume) for volume in request.volumes)  # noqa: S108
+    return Confinement(
+        limits=limits,
+        init=settings.default_init if request.init is None else request.init,
+        capabilities_dropped=("ALL",) if restricted else CAPABILITIES_DROPPED,
+        log_rotation=None if settings.log_rotation == "off" else (size, files),
+        read_only=restricted,
+        tmpfs={"/tmp": TMPFS} if restricted and not has_tmp else {},  # noqa: S108
+        user=(NOBODY if is_root(image.user) else image.user) if restricted else None,
+    )
 
 
 def is_root(user: str) -> bool:

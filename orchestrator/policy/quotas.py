@@ -1,4 +1,4 @@
-"""What containers may have at most: each, all of this service together, and those of one key.
+"""Counts what containers may have at most: each, all of this service together, and those of a key.
 
 Exact within one service, however many creates are under way: each is admitted before anything is
 pulled or made, and counts from then on, as an admission first and then as the container that it has
@@ -16,10 +16,9 @@ from ..callers import Caller
 from ..errors import OverLimit, QuotaExceeded
 from ..labels import LABEL_CREATE, LABEL_CREATED_BY
 from ..models import Limits
-from ..quantities import megabytes
+from ..quantities import NANO, megabytes
 from ..settings import Settings
 from ..state import Inventory
-from .confinement import NANO
 
 RESOURCES = ("memory", "cpus", "pids")
 
@@ -33,6 +32,10 @@ class Admission:
     limits: Limits
     owner: str | None  # the name of the caller's key
     create_id: str | None = None
+
+    def about_to_make(self, create_id: str) -> None:
+        """The next container that is made has this mark."""
+        self.create_id = create_id
 
 
 class Quotas:

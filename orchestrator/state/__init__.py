@@ -1,13 +1,12 @@
-"""What the engine holds, in memory, kept equal to it: list, watch, list again."""
+"""What the engine holds, in memory, kept equal to it: list, watch, list again.
 
-from .inventory import (
-    Inventory,
-)
-from .watcher import (
-    Watcher,
-)
+inventory  every container, by id, name and earlier ids
+mirror     brings one container into memory, with its ports, as it is now
+watcher    follows the engine's events and listings, and says how that goes
+"""
 
-__all__ = [
-    "Inventory",
-    "Watcher",
-]
+from .inventory import Inventory
+from .mirror import Mirror, removed_meanwhile
+from .watcher import Watcher
+
+__all__ = ["Inventory", "Mirror", "Watcher", "removed_meanwhile"]

@@ -1,9 +1,8 @@
 """Keeps inventory and ports equal to the engine: list, watch, list again.
 
-What is held in memory comes from inspections alone. A listing and an event only say which
-containers to inspect, so that neither their order, nor a repetition, nor a listing that lags
-behind can make memory wrong. For one container, inspections never overlap, and whoever asks
-gets one that began after the asking: that is how a caller reads its own writes.
+What is held in memory comes from inspections alone (see `mirror`). A listing and an event only say
+which containers to inspect, so that neither their order, nor a repetition, nor a listing that lags
+behind can make memory wrong.
 
 The engine drops events silently, and a stream of them may be dead without an end, so everything is
 listed again every few seconds. A change that a listing finds and no event tells of means that the
@@ -21,13 +20,11 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import aclosing, suppress
 from typing import Any
 
-from ..engine import Engine, EngineInfo
-from ..errors import ContainerNotFound, EngineFailed, EngineUnavailable, OrchestratorError
+from ..engine import Engine
+from ..errors import EngineFailed, EngineUnavailable, OrchestratorError
 from ..host import HostPorts
-from ..models import Container
-from ..payloads import agrees, parse_container
-from ..ports import PortAllocator
-from .inventory import Inventory
+from ..models import Container, EngineInfo
+from .mirror import Mirror
 
 log = logging.getLogger(__name__)
 
@@ -53,19 +50,14 @@ BACKOFF = (0.1, 0.2, 0.5, 1.0)
 
 
 class Watcher:
-    def __init__(
-        self,
-        engine: Engine,
-        inventory: Inventory,
-        ports: PortAllocator,
-        host_ports: HostPorts,
-    ) -> None:
+    """Follows the engine for as long as `run` does; says how that goes in its attributes."""
+
+    def __init__(self, engine: Engine, mirror: Mirror, host_ports: HostPorts) -> None:
         self._engine = engine
-        self._inventory = inventory
-        self._ports = ports
+        self._mirror = mirror
+        self._inventory = mirror.inventory
+        self._ports = mirror.ports
         self._host_ports = host_ports
-        self._queued: dict[str, asyncio.Task[Container | None]] = {}
-        self._running: dict[str, asyncio.Task[Container | None]] = {}
         self._attempted = asyncio.Event()
         self._heard: dict[str, float] = {}  # full id -> when its last event came
         self._took: deque[float] = deque(maxlen=3)  # seconds, of the last listings
@@ -119,18 +111,20 @@ class Watcher:
         Returns the containers of which an event tells, unless it has told already.
         """
         asked = time.monotonic()
-        summaries = await self._engine.list()
+        entries = await self._engine.containers.list()
         self._took.append(time.monotonic() - asked)
         shortest, longest = RELIST_SECONDS
         self._period = min(max(RELIST_FACTOR * min(self._took), shortest), longest)
-        listed = {str(summary["Id"]) for summary in summaries}
+        listed = {entry.full_id for entry in entries}
         differing = [container for container in self._inventory.ids() if container not in listed]
-        for summary in summaries:
-            container = self._inventory.peek(summary["Id"])
-            if container is None or not agrees(summary, container):
-                differing.append(summary["Id"])
+        for entry in entries:
+            container = self._inventory.peek(entry.full_id)
+            if container is None or not entry.agrees(container):
+                differing.append(entry.full_id)
         before = {full_id: self._inventory.peek(full_id) for full_id in differing}
-        outcomes = await asyncio.gather(*map(self.refresh, differing), return_exceptions=True)
+        outcomes = await asyncio.gather(
+            *map(self._mirror.refresh, differing), return_exceptions=True
+        )
         for outcome in outcomes:
             # One container that the engine fails to describe must not hide all others.
             if isinstance(outcome, BaseException) and not isinstance(outcome, EngineFailed):
@@ -151,19 +145,6 @@ class Watcher:
             and _is_told(before[full_id], outcome)
             and full_id not in self._heard
         ]
-
-    async def refresh(self, container_id: str) -> Container | None:
-        """The container as it is now, in memory too; None when it does not exist any more.
-
-        `container_id` is a full id. Raises what the engine raises.
-        """
-        queued = self._queued.get(container_id)
-        if queued is None:
-            queued = asyncio.create_task(
-                self._inspect(container_id, self._running.get(container_id))
-            )
-            self._queued[container_id] = queued
-        return await asyncio.shield(queued)
 
     async def attempted(self, seconds: float) -> None:
         """Returns once the first attempt to connect and list has ended, well or not."""
@@ -199,8 +180,8 @@ class Watcher:
         async for container_id in events:
             self._heard[container_id] = time.monotonic()
             self.events += 1
-            if container_id not in self._queued:
-                task = asyncio.create_task(self.refresh(container_id))
+            if not self._mirror.is_queued(container_id):
+                task = asyncio.create_task(self._mirror.refresh(container_id))
                 task.add_done_callback(_log_failure)
         raise EngineUnavailable("The Docker engine closed the stream of events.")
 
@@ -241,31 +222,6 @@ class Watcher:
                     " one."
                 )
             at_first = at_first or now
-
-    async def _inspect(
-        self, container_id: str, earlier: asyncio.Task[Container | None] | None
-    ) -> Container | None:
-        """Inspects, once the inspection that is under way has ended."""
-        task = self._queued[container_id]
-        if earlier is not None:
-            await asyncio.wait({earlier})
-        self._running[container_id] = self._queued.pop(container_id)
-        try:
-            container = parse_container(await self._engine.inspect(container_id))
-            if self._engine.enforcement.missing:
-                given = container.limits
-                applied = self._engine.enforcement.applied(given)
-                container = container.model_copy(update={"limits": applied, "given_limits": given})
-        except ContainerNotFound:
-            self._inventory.remove(container_id)
-            self._ports.forget(container_id)
-            return None
-        finally:
-            if self._running.get(container_id) is task:
-                del self._running[container_id]
-        self._inventory.put(container)
-        self._ports.observe(container)
-        return container
 
 
 def _log_failure(task: "asyncio.Task[Container | None]") -> None:

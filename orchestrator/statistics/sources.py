@@ -16,7 +16,6 @@ from ..errors import OrchestratorError
 from ..host import CgroupReader, allow_more_files
 from ..models import Container, Sample, Source
 from ..settings import Settings
-from .figures import parse_engine_stats, without_control_group
 from .pace import Interest
 from .sampler_counts import SamplerCounts
 
@@ -62,13 +61,10 @@ class Sources:
         """
         began = time.monotonic()
         try:
-            payload, cpu = await self._engine.stats(container.full_id)
+            sample, cpu = await self._engine.containers.stats(container.full_id)
         except OrchestratorError:
             self._counts.failures["engine"] += 1
             raise
-        sample = parse_engine_stats(payload)
-        if sample is not None and not self._engine.enforcement.counts:
-            sample = without_control_group(sample)
         self._count("engine", 1, cpu, time.monotonic() - began)
         return sample
 

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from orchestrator.engine.engine import shown_address
+from orchestrator.engine.connection import shown_address
 from tests.conftest import ROOT, Service, wait_until
 from tests.engine.support import assert_problem
 from tests.engine.test_pull import Registry

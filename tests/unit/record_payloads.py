@@ -25,10 +25,10 @@ import docker
 import docker.utils
 from docker.errors import APIError, NotFound
 
-from orchestrator.models import CreateRequest
+from orchestrator.models import CreateRequest, Image
 from orchestrator.payloads import create_body
-from orchestrator.policy import confinement_of
-from orchestrator.settings import Settings
+
+from .examples import spec
 
 PAYLOADS = Path(__file__).parent / "payloads"
 IMAGE = "base-api-server:latest"
@@ -80,15 +80,7 @@ class Recorder:
     def clone(self, name: str, ports: dict[str, int], *, start: bool = True, **fields: Any) -> str:
         """A container as this service creates it."""
         request = CreateRequest(start=fields.pop("starts", True), **fields)
-        body = create_body(
-            request,
-            image=IMAGE,
-            ports=ports,
-            publish_address="0.0.0.0",
-            confinement=confinement_of(request, {}, Settings()),
-            image_labels={},
-            create_id="0",
-        )
+        body = create_body(spec(request, Image(IMAGE)), ports, "0")
         return self._run(body, name, start)
 
     def _run(self, body: dict[str, Any], name: str, start: bool) -> str:

@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.callers import Caller, current
+from orchestrator.callers import Caller
 from orchestrator.errors import InsufficientScope, NotManaged
 from orchestrator.models import Container
 from orchestrator.policy import Access
 from orchestrator.policy import access as module
 from orchestrator.settings import Unmanaged
 
-from .containers import container
+from .examples import container
 
 OURS = container("a1" * 32, name="web")
 THEIRS = container("b2" * 32, name="db", managed=False)
@@ -79,11 +79,6 @@ def test_the_reasons_differ() -> None:
 
 
 def test_values_need_the_scope_write() -> None:
-    token = current.set(Caller("dash", "read", "-"))
-    try:
-        with pytest.raises(InsufficientScope, match='"dash" may only read'):
-            module.require_write_scope()
-        current.set(Caller("ci", "write", "-"))
-        module.require_write_scope()
-    finally:
-        current.reset(token)
+    with pytest.raises(InsufficientScope, match='"dash" may only read'):
+        module.require_write_scope(Caller("dash", "read", "-"))
+    module.require_write_scope(Caller("ci", "write", "-"))

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.models import CreateRequest
-from orchestrator.policy import confinement_of
+from orchestrator.models import CreateRequest, Image
+from orchestrator.payloads.create import confined_body
+from orchestrator.policy import confinement_of, limits_of
 from orchestrator.policy.confinement import is_root
 from orchestrator.settings import Settings
 
@@ -16,7 +17,9 @@ def body(
     image_user: str = "", /, settings: Settings | None = None, **fields: Any
 ) -> dict[str, Any]:
     request = CreateRequest.model_validate(fields)
-    return confinement_of(request, {"Config": {"User": image_user}}, settings or Settings())
+    chosen = settings or Settings()
+    image = Image("image", user=image_user)
+    return confined_body(confinement_of(request, limits_of(request, chosen), image, chosen))
 
 
 def test_a_request_without_wishes_has_every_limit() -> None:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from orchestrator.http.problems import explain_validation
-from orchestrator.models import CreateRequest
+from orchestrator.models import CreateRequest, Image
 from orchestrator.payloads import create_body
-from orchestrator.policy import confinement_of
-from orchestrator.settings import Settings
+
+from .examples import spec
 
 
 def accepted(**body: Any) -> CreateRequest:
@@ -32,15 +32,7 @@ def refused(**body: Any) -> str:
 
 
 def engine_body(request: CreateRequest) -> dict[str, Any]:
-    return create_body(
-        request,
-        image=request.image or "image",
-        ports={"5000/tcp": 8001},
-        publish_address="0.0.0.0",
-        confinement=confinement_of(request, {}, Settings()),
-        image_labels={},
-        create_id="0",
-    )
+    return create_body(spec(request, Image(request.image or "image")), {"5000/tcp": 8001}, "0")
 
 
 def test_every_field_may_be_left_out_or_null() -> None:

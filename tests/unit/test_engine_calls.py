@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import errors
 from orchestrator.engine import Engine
-from orchestrator.errors import errors
 from orchestrator.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -100,14 +100,14 @@ async def becomes(holds: Callable[[], bool]) -> None:
 
 def is_free(engine: Engine, pool: str) -> bool:
     """Whether no thread of a pool is at work."""
-    return not engine._pools[pool]._under_way
+    return not engine._connection._pools[pool]._under_way
 
 
 async def test_a_call_that_hangs_ends_in_time_and_so_does_its_thread(
     pretender: Pretender, engine: Engine
 ) -> None:
     with pytest.raises(errors.EngineTimeout):
-        await engine.inspect("abc")
+        await engine.containers.inspect("abc")
     await becomes(lambda: is_free(engine, "reads"))
 
 
@@ -117,7 +117,7 @@ async def test_a_pull_that_hangs_ends_in_time_and_so_does_its_thread(
     """The SDK itself would wait for ever."""
     pretender.answers["/images/create"] = CHUNKED + b'12\r\n{"status": "some"}\r\n'
     with pytest.raises((errors.EngineTimeout, errors.EngineUnavailable)):
-        await engine.pull("some/image:1")
+        await engine.images.pull("some/image:1")
     await becomes(lambda: is_free(engine, "pulls"))
 
 
@@ -126,7 +126,7 @@ async def test_an_engine_that_hangs_up_before_it_answers(
 ) -> None:
     pretender.hangs_up = True
     with pytest.raises(errors.EngineUnavailable):
-        await engine.inspect("abc")
+        await engine.containers.inspect("abc")
 
 
 @pytest.mark.parametrize("part", [b"", b'{"status": "so', b'{"status": "some"}\n'])
@@ -138,7 +138,7 @@ async def test_an_engine_that_hangs_up_in_the_middle_of_a_pull(
         b"%x\r\n%s\r\n" % (len(part), part) if part else b""
     )
     with pytest.raises(errors.EngineUnavailable):
-        await engine.pull("some/image:1")
+        await engine.images.pull("some/image:1")
 
 
 async def test_an_engine_that_hangs_up_in_the_middle_of_an_answer(
@@ -147,23 +147,23 @@ async def test_an_engine_that_hangs_up_in_the_middle_of_an_answer(
     pretender.hangs_up = True
     pretender.answers["/json"] = answer(b'{"Id": "abc"}')[:-5]
     with pytest.raises(errors.EngineUnavailable):
-        await engine.inspect("abc")
+        await engine.containers.inspect("abc")
 
 
 async def test_an_answer_that_is_no_json(pretender: Pretender, engine: Engine) -> None:
     pretender.answers["/json"] = answer(b"<html>")
     with pytest.raises(errors.EngineUnavailable):
-        await engine.inspect("abc")
+        await engine.containers.inspect("abc")
 
 
 async def test_the_observer_is_told_of_a_call_how_long_it_took_and_what_its_caller_got(
     pretender: Pretender, engine: Engine, told: Told
 ) -> None:
-    pretender.answers["/json"] = answer(b'{"Id": "abc"}')
-    await engine.inspect("abc")
+    pretender.answers["/json"] = answer(b'{"Id": "abc", "Config": {}}')
+    await engine.containers.environment("abc")
     pretender.answers["/json"] = answer(b'{"message": "no such container"}', "404 Not Found")
     with pytest.raises(errors.ContainerNotFound):
-        await engine.inspect("abc")
+        await engine.containers.inspect("abc")
     with pytest.raises(errors.EngineTimeout):
         await engine.ping(0.3)
     assert [(name, code) for name, _, code in told] == [
@@ -181,7 +181,7 @@ async def test_the_observer_is_told_of_a_pull_that_fails_after_it_was_answered(
     line = b'{"error": "dial tcp: no route to host"}\n'
     pretender.answers["/images/create"] = CHUNKED + b"%x\r\n%s\r\n0\r\n\r\n" % (len(line), line)
     with pytest.raises(errors.ImagePullFailed):
-        await engine.pull("some/image:1")
+        await engine.images.pull("some/image:1")
     name, _, code = told[-1]
     assert (name, code) == ("pull", "image-pull-failed")
 
@@ -191,14 +191,14 @@ async def test_a_call_that_is_repeated_counts_as_two(
 ) -> None:
     pretender.hangs_up = True
     with pytest.raises(errors.EngineUnavailable):
-        await engine.inspect("abc")
+        await engine.containers.inspect("abc")
     assert [code for name, _, code in told if name == "inspect"] == ["engine-unavailable"] * 2
 
 
 async def test_the_observer_hears_nothing_of_a_call_whose_caller_has_gone(
     engine: Engine, told: Told
 ) -> None:
-    call = asyncio.create_task(engine.inspect("abc"))
+    call = asyncio.create_task(engine.containers.inspect("abc"))
     await asyncio.sleep(0.1)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):

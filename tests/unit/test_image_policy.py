@@ -75,13 +75,9 @@ def test_what_is_no_pattern_is_refused(text: str) -> None:
 
 
 def test_an_image_that_was_found_by_its_id() -> None:
-    image = {
-        "Id": DIGEST,
-        "RepoTags": ["nginx:1.27", "abab:latest", "nginx:ab"],
-        "RepoDigests": [f"nginx@{OTHER}"],
-    }
+    names = ("nginx:1.27", "abab:latest", "nginx:ab", f"nginx@{OTHER}")
     for reference in (DIGEST, "ab" * 32, "ababab", "sha256:abab", "nginx:abab"):
-        assert found_by_id(reference, image), reference
+        assert found_by_id(reference, DIGEST, names), reference
     for reference in ("nginx:1.27", "abab", "nginx:ab", f"nginx@{OTHER}", "docker.io/nginx:1.27"):
-        assert not found_by_id(reference, image), reference
-    assert found_by_id("ab", {"Id": DIGEST, "RepoTags": None})
+        assert not found_by_id(reference, DIGEST, names), reference
+    assert found_by_id("ab", DIGEST, ())

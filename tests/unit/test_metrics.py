@@ -26,7 +26,7 @@ from orchestrator.statistics import (
 from orchestrator.statistics import metrics as telling
 from orchestrator.statistics.metrics import State, exposition
 
-from .containers import container
+from .examples import container
 
 pytestmark = pytest.mark.anyio
 

@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from orchestrator.containers.changes import TURNS, Mutations
+from orchestrator.containers.changes import TURNS, Changes
 from orchestrator.errors import ShuttingDown, TooBusy
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_more_than_the_limit_are_refused_before_they_begin() -> None:
-    mutations, free = Mutations(2), asyncio.Event()
+    mutations, free = Changes(2), asyncio.Event()
     begun: list[int] = []
 
     async def work(number: int) -> int:
@@ -32,7 +32,7 @@ async def test_more_than_the_limit_are_refused_before_they_begin() -> None:
 
 
 async def test_what_was_begun_is_finished_when_its_caller_has_gone() -> None:
-    mutations, done = Mutations(1), asyncio.Event()
+    mutations, done = Changes(1), asyncio.Event()
 
     async def work() -> None:
         await asyncio.sleep(0.01)
@@ -49,7 +49,7 @@ async def test_what_was_begun_is_finished_when_its_caller_has_gone() -> None:
 
 
 async def test_nothing_begins_once_the_service_ends_and_what_is_under_way_is_waited_for() -> None:
-    mutations, free = Mutations(100), asyncio.Event()
+    mutations, free = Changes(100), asyncio.Event()
     finished: list[int] = []
 
     async def work(number: int) -> None:
@@ -72,7 +72,7 @@ async def test_nothing_begins_once_the_service_ends_and_what_is_under_way_is_wai
 
 
 async def test_the_end_does_not_wait_for_ever() -> None:
-    mutations = Mutations(1)
+    mutations = Changes(1)
     task = asyncio.create_task(mutations.run(asyncio.sleep, 60))
     await asyncio.sleep(0)
     await asyncio.wait_for(mutations.close(0.05), 5)
@@ -80,7 +80,7 @@ async def test_the_end_does_not_wait_for_ever() -> None:
 
 
 async def test_the_lock_of_a_container_is_one_as_long_as_somebody_has_it() -> None:
-    mutations = Mutations(1)
+    mutations = Changes(1)
     lock = mutations.lock("a")
     assert mutations.lock("a") is lock
     assert mutations.lock("b") is not lock

@@ -12,11 +12,11 @@ from orchestrator.containers import Networks
 from orchestrator.containers.networks import DEFAULT_BRIDGE, REFUSED_SECONDS, home_of
 from orchestrator.engine import Engine
 from orchestrator.errors import EngineFailed, NameInUse, NetworkFull, NetworkMissing, PortRefused
-from orchestrator.models.models import State
+from orchestrator.models import Network, State
 from orchestrator.payloads import Enforcement
 from orchestrator.state import Inventory
 
-from .containers import container
+from .examples import container
 
 pytestmark = pytest.mark.anyio
 
@@ -37,15 +37,16 @@ class FakeEngine:
         self.options: dict[str, Mapping[str, str]] = {}
         self.failure: Exception | None = None
         self.enforcement = Enforcement()
+        self.containers = self.networks = self  # the calls about them
 
-    async def networks(self, label: str, value: str) -> list[dict[str, Any]]:
+    async def labelled(self, label: str, value: str) -> list[Network]:
         await asyncio.sleep(0)
         return [
-            {"Name": name, "Options": self.options.get(name)}
+            Network(name, self.options.get(name) or {})
             for name in [*self.made, "a-network-of-the-operator"]
         ]
 
-    async def create_network(
+    async def create(
         self, name: str, *, labels: Mapping[str, str], options: Mapping[str, str]
     ) -> None:
         await asyncio.sleep(0)
@@ -394,15 +395,15 @@ async def test_picks_do_not_wait_for_each_other_s_answers() -> None:
     engine, asked, answer = FakeEngine(), 0, asyncio.Event()
     engine.make(ONE)
     networks = Networks(cast("Engine", engine), Inventory())
-    listed = engine.networks
+    listed = engine.labelled
 
-    async def hanging(label: str, value: str) -> list[dict[str, Any]]:
+    async def hanging(label: str, value: str) -> list[Network]:
         nonlocal asked
         asked += 1
         await answer.wait()
         return await listed(label, value)
 
-    engine.networks = hanging  # type: ignore[method-assign]
+    engine.labelled = hanging  # type: ignore[method-assign]
 
     async def place() -> str:
         async with networks.place() as network:

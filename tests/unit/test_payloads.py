@@ -6,20 +6,17 @@ from typing import Any
 
 import pytest
 
-from orchestrator.models import Container, CreateRequest, Limits
+from orchestrator.models import Container, CreateRequest, Image, Limits
 from orchestrator.payloads import (
-    agrees,
     create_body,
     environment_of,
-    exposed_ports,
-    image_labels,
     is_husk,
     parse_container,
 )
-from orchestrator.policy import confinement_of
-from orchestrator.settings import Settings
+from orchestrator.payloads.containers import agrees
+from orchestrator.payloads.images import exposed_ports, image_labels
 
-from .containers import ENGINES, payload
+from .examples import ENGINES, payload, spec
 
 MIB = 1024 * 1024
 CASES = (
@@ -333,16 +330,8 @@ def test_an_image_may_expose_nothing_and_have_no_labels(image: dict[str, Any]) -
 
 
 def body(request: CreateRequest, **options: Any) -> dict[str, Any]:
-    arguments = {
-        "image": "app:1",
-        "ports": {"5000/tcp": 8001, "53/udp": 8002},
-        "publish_address": "0.0.0.0",
-        "confinement": confinement_of(request, {}, Settings()),
-        "image_labels": {},
-        "create_id": "0",
-        **options,
-    }
-    return create_body(request, **arguments)
+    image = Image("app:1", labels=options.pop("image_labels", {}))
+    return create_body(spec(request, image, **options), {"5000/tcp": 8001, "53/udp": 8002}, "0")
 
 
 def test_a_request_without_wishes() -> None:
@@ -371,7 +360,7 @@ def test_a_request_without_wishes() -> None:
 
 def test_whose_key_created_a_container_is_written_on_it() -> None:
     label = "orchestration-api.created-by"
-    assert body(CreateRequest(), created_by="ci")["Labels"][label] == "ci"
+    assert body(CreateRequest(), owner="ci")["Labels"][label] == "ci"
     # One from a commit of a container of ours is no one's.
     made = body(CreateRequest(), image_labels={label: "ci"})
     assert made["Labels"][label] == ""

@@ -13,7 +13,7 @@ from orchestrator.models import Container
 from orchestrator.ports import PortAllocator
 from orchestrator.quantities import PortRange
 
-from .containers import at, container
+from .examples import at, container
 
 
 class Clock:

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator.errors.errors import StartRefused
-from orchestrator.inside import Programs, program_of
-from orchestrator.inside.program import DEFAULT_PATH, Program, judge
+from orchestrator.errors import StartRefused
+from orchestrator.inside import Programs
+from orchestrator.inside.program import judge
+from orchestrator.models import Program
+from orchestrator.models.spec import DEFAULT_PATH
+from orchestrator.payloads import program_of
 
 # As engines 20.10 and 26.1 answer, of a program, /etc/passwd, /bin (a link), and a device.
 PROGRAM, FILE, LINK, DEVICE = 0o755, 0o644, 0o1000000777, 0o410000666
@@ -27,6 +30,7 @@ class FakeEngine:
     def __init__(self, **paths: tuple[int, str | None]) -> None:
         self.paths = {"/": (200, header(DIRECTORY))} | paths
         self.asked: list[str] = []
+        self.containers = self  # the calls about them
 
     async def stat_path(self, _: str, path: str) -> tuple[int, str | None]:
         self.asked.append(path)

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from orchestrator.payloads import endpoints, parse_container, rebuilt_body
-from orchestrator.payloads.rebuild import MAX_EARLIER_IDS
+from orchestrator.payloads import parse_container, rebuilt_body
+from orchestrator.payloads.rebuild import MAX_EARLIER_IDS, endpoints
 
-from .containers import ENGINES, payload
+from .examples import ENGINES, payload
 
 
 def rebuilt(source: dict[str, Any], **ports: int) -> dict[str, Any]:

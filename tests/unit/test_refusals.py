@@ -5,8 +5,7 @@ import inspect
 import json
 import re
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
 
 import docker.errors
 import pytest
@@ -14,12 +13,14 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator import errors
 from orchestrator.engine import Engine
-from orchestrator.errors import OrchestratorError, errors
+from orchestrator.errors import OrchestratorError
+from orchestrator.models import CreateRequest
 from orchestrator.payloads import pull_failure, refusal, tunnel_failure
 from orchestrator.settings import Settings
 
-from .containers import ENGINES, payload
+from .examples import ENGINES, payload, spec
 
 EXPECTED: dict[str, type[OrchestratorError]] = {
     "port-of-container": errors.PortRefused,
@@ -463,14 +464,27 @@ async def test_an_engine_that_is_not_there_is_an_error_of_ours(address: str) -> 
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("call", ["ping", "list", "inspect", "start", "create", "stats", "pull"])
-async def test_a_call_before_a_connection_is_an_error_of_ours(call: str) -> None:
-    arguments: dict[str, tuple[Any, ...]] = {
-        "ping": (1.0,), "list": (), "create": ({"Image": "x"}, "web"),
-    }  # fmt: skip
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda engine: engine.ping(1.0),
+        lambda engine: engine.containers.list(),
+        lambda engine: engine.containers.inspect("abc"),
+        lambda engine: engine.containers.start("abc"),
+        lambda engine: engine.containers.create(
+            spec(CreateRequest()), ports={}, network="bridge", create_id="0"
+        ),
+        lambda engine: engine.containers.stats("abc"),
+        lambda engine: engine.images.pull("abc"),
+    ],
+    ids=["ping", "list", "inspect", "start", "create", "stats", "pull"],
+)
+async def test_a_call_before_a_connection_is_an_error_of_ours(
+    call: Callable[[Engine], Awaitable[object]],
+) -> None:
     engine = Engine(Settings())
     try:
         with pytest.raises(errors.EngineUnavailable):
-            await getattr(engine, call)(*arguments.get(call, ("abc",)))
+            await call(engine)
     finally:
         engine.close()

@@ -22,7 +22,7 @@ from orchestrator.statistics import Interest, Sampler, SamplerCounts
 from orchestrator.statistics import sampler as module
 from orchestrator.statistics.pace import EVERYTHING, HOT, IDLE
 
-from .containers import at, container
+from .examples import at, container
 
 pytestmark = pytest.mark.anyio
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.engine import Engine, EngineInfo
+from orchestrator.engine import Engine
+from orchestrator.engine.containers import ContainerCalls
 from orchestrator.errors import (
     ContainerNotFound,
     EngineFailed,
@@ -15,15 +16,15 @@ from orchestrator.errors import (
     OrchestratorError,
 )
 from orchestrator.host import HostPorts
-from orchestrator.models import Limits
-from orchestrator.payloads import Enforcement
+from orchestrator.models import EngineInfo, Limits, Listed
+from orchestrator.payloads import Enforcement, parse_listed
 from orchestrator.ports import PortAllocator
 from orchestrator.quantities import PortRange
 from orchestrator.settings import Settings
-from orchestrator.state import Inventory, Watcher
+from orchestrator.state import Inventory, Mirror, Watcher
 from orchestrator.state import watcher as watching
 
-from .containers import payload
+from .examples import payload
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +36,8 @@ class ScriptedEngine(Engine):
 
     def __init__(self) -> None:
         super().__init__(Settings())
-        self.containers: dict[str, Any] = {}
+        self.there: dict[str, Any] = {}
+        self.containers = ScriptedCalls(self)
         self.failing: dict[str, OrchestratorError] = {}
         self.sent: asyncio.Queue[str | None] = asyncio.Queue()
         self.file: tuple[int, int, int] | None = (1, 1, 1)
@@ -50,7 +52,7 @@ class ScriptedEngine(Engine):
         container["Id"], container["Name"] = full_id, f"/{name or full_id[:4]}"
         container["State"]["Status"] = state
         container["NetworkSettings"]["Ports"] = {}
-        self.containers[full_id] = container
+        self.there[full_id] = container
 
     def socket_file(self) -> tuple[int, int, int] | None:
         return self.file
@@ -58,27 +60,36 @@ class ScriptedEngine(Engine):
     async def connect(self) -> EngineInfo:
         return EngineInfo("0", "0")
 
-    async def list(self) -> list[dict[str, Any]]:
-        self.listings += 1
-        await self.answers.wait()
-        await asyncio.sleep(self.takes)
-        return [
-            {"Id": full_id, "Names": [each["Name"]], "State": each["State"]["Status"]}
-            for full_id, each in self.containers.items()
-        ]
-
-    async def inspect(self, container_id: str) -> dict[str, Any]:
-        if container_id in self.failing:
-            raise self.failing[container_id]
-        if container_id not in self.containers:
-            raise ContainerNotFound("gone")
-        found: dict[str, Any] = self.containers[container_id]
-        return found
-
     async def events(self) -> AsyncGenerator[str, None]:
         yield ""
         while (event := await self.sent.get()) is not None:
             yield event
+
+
+class ScriptedCalls(ContainerCalls):
+    """The engine's calls about containers, answered with what a test has put into it."""
+
+    def __init__(self, engine: ScriptedEngine) -> None:
+        super().__init__(engine._connection, 1)
+        self._engine = engine
+
+    async def list(self) -> list[Listed]:
+        engine = self._engine
+        engine.listings += 1
+        await engine.answers.wait()
+        await asyncio.sleep(engine.takes)
+        return [
+            parse_listed({"Id": full_id, "Names": [each["Name"]], "State": each["State"]["Status"]})
+            for full_id, each in engine.there.items()
+        ]
+
+    async def _inspection(self, container_id: str) -> dict[str, Any]:
+        if container_id in self._engine.failing:
+            raise self._engine.failing[container_id]
+        if container_id not in self._engine.there:
+            raise ContainerNotFound("gone")
+        found: dict[str, Any] = self._engine.there[container_id]
+        return found
 
 
 @pytest.fixture
@@ -99,7 +110,7 @@ def inventory() -> Inventory:
 @pytest.fixture
 def watcher(engine: ScriptedEngine, inventory: Inventory) -> Watcher:
     ports = PortAllocator(PortRange(8001, 8099), 8000)
-    return Watcher(engine, inventory, ports, HostPorts(None))
+    return Watcher(engine, Mirror(engine, inventory, ports), HostPorts(None))
 
 
 async def lost(watcher: Watcher) -> str:
@@ -131,7 +142,7 @@ def later(seconds: float, *steps: Any) -> asyncio.TimerHandle:
         lambda engine: engine.put(B),
         lambda engine: engine.put(A, "exited"),
         lambda engine: engine.put(A, name="other"),
-        lambda engine: engine.containers.pop(A),
+        lambda engine: engine.there.pop(A),
     ],
     ids=["created", "stopped", "renamed", "removed"],
 )
@@ -140,7 +151,7 @@ async def test_a_change_that_no_event_tells_of_ends_the_connection(
 ) -> None:
     later(0.1, lambda: change(engine))
     assert "events do not come any more" in await lost(watcher)
-    assert set(inventory.ids()) == set(engine.containers)
+    assert set(inventory.ids()) == set(engine.there)
 
 
 async def test_the_first_listing_of_a_connection_may_find_anything(
@@ -174,10 +185,10 @@ async def test_states_that_no_event_tells_of_are_no_alarm(
 async def test_a_listing_that_never_agrees_is_no_alarm(
     engine: ScriptedEngine, watcher: Watcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def list_wrongly() -> list[dict[str, Any]]:
-        return [{"Id": A, "Names": ["/elsewhere"], "State": "exited"}]
+    async def list_wrongly() -> list[Listed]:
+        return [parse_listed({"Id": A, "Names": ["/elsewhere"], "State": "exited"})]
 
-    monkeypatch.setattr(engine, "list", list_wrongly)
+    monkeypatch.setattr(engine.containers, "list", list_wrongly)
     await stays(watcher)
 
 
@@ -291,8 +302,8 @@ async def test_limits_that_the_engine_does_not_apply_are_none(
     watcher: Watcher,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    engine.containers[A]["HostConfig"] |= {"Memory": 2**27, "NanoCpus": 10**9, "PidsLimit": 50}
-    engine.enforcement = Enforcement(missing=("memory", "pids"))
+    engine.there[A]["HostConfig"] |= {"Memory": 2**27, "NanoCpus": 10**9, "PidsLimit": 50}
+    engine._connection.enforcement = Enforcement(missing=("memory", "pids"))
     await stays(watcher, 0.3)
     found = inventory.peek(A)
     assert found is not None

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from orchestrator.models import Container
-from orchestrator.models.models import State
+from orchestrator.models import Container, CreateRequest, Image, Spec, State
+from orchestrator.policy import confinement_of, limits_of
+from orchestrator.settings import Settings
 
 PAYLOADS = Path(__file__).parent / "payloads"
 ENGINES = ("20.10", "28.5")
@@ -52,4 +53,26 @@ def container(
         held_ports=dict(held) if held is not None else (own if runs else {}),
         own_ports=own,
         **fields,
+    )
+
+
+def spec(
+    request: CreateRequest,
+    image: Image | None = None,
+    *,
+    publish_address: str = "0.0.0.0",
+    owner: str | None = None,
+    key: str | None = None,
+) -> Spec:
+    """What is to be made for a request, with the settings' defaults."""
+    image, settings = image or Image("image"), Settings()
+    return Spec(
+        asked=request,
+        image=image,
+        name=request.name,
+        container_ports=("5000/tcp",),
+        confinement=confinement_of(request, limits_of(request, settings), image, settings),
+        publish_address=publish_address,
+        owner=owner,
+        key=key,
     )

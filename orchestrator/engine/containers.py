@@ -1,0 +1,196 @@
+"""Calls of the engine about containers: create, inspect, start, stop, remove, what moves need."""
+
+import builtins
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from docker import APIClient as Client
+
+from ..models import Blueprint, Container, Listed, Program, Sample, Spec
+from ..payloads import (
+    create_body,
+    environment_of,
+    parse_blueprint,
+    parse_container,
+    parse_engine_stats,
+    parse_listed,
+    program_of,
+    rebuilt_body,
+    without_control_group,
+)
+from .connection import Connection, about
+
+Inspection = dict[str, Any]
+
+
+class ContainerCalls:
+    """Makes the engine's calls about containers. Each raises what the engine's refusal means."""
+
+    def __init__(self, connection: Connection, pull_timeout: float) -> None:
+        self._connection = connection
+        self._pull_timeout = pull_timeout
+
+    async def list(self) -> builtins.list[Listed]:
+        """Every container: the entries of `GET /containers/json?all=1`, in one call."""
+        entries = await self._connection.call(
+            "list", "reads", lambda client: client.containers(all=True)
+        )
+        return [parse_listed(entry) for entry in entries]
+
+    async def find(self, label: str, value: str) -> builtins.list[str]:
+        """The full ids of the containers that have a label with this value."""
+        wanted = {"label": f"{label}={value}"}
+        entries = await self._connection.call_twice(
+            "find", "reads", lambda client: client.containers(all=True, filters=wanted)
+        )
+        return [str(entry["Id"]) for entry in entries]
+
+    async def inspect(self, container_id: str) -> Container:
+        """A container by its id or name. Of its limits, those that this engine applies."""
+        container = parse_container(await self._inspection(container_id))
+        enforcement = self._connection.enforcement
+        if not enforcement.missing:
+            return container
+        applied = enforcement.applied(container.limits)
+        return container.model_copy(update={"limits": applied, "given_limits": container.limits})
+
+    async def blueprint(self, container_id: str) -> Blueprint:
+        """What is needed to make a container once more."""
+        return parse_blueprint(await self._inspection(container_id))
+
+    async def environment(self, container_id: str) -> dict[str, str]:
+        """A container's variables with their values, in the engine's order."""
+        return environment_of(await self._inspection(container_id))
+
+    async def program(self, container_id: str) -> Program | None:
+        """What a container with an init process runs under it; None for one without."""
+        inspection = await self._inspection(container_id)
+        if not (inspection.get("HostConfig") or {}).get("Init"):
+            return None
+        return program_of(inspection.get("Config") or {})
+
+    async def create(
+        self, spec: Spec, *, ports: Mapping[str, int], network: str, create_id: str
+    ) -> str:
+        """Creates a container; its full id. `ports` are the host ports by container port;
+        `create_id` is written on it, and on the volumes that the engine makes for it: that is how
+        they are found when the answer is lost.
+
+        Raises NameInUse, ImageNotFound, InvalidRequest.
+        """
+        body = create_body(spec, ports, create_id)
+        body["HostConfig"]["NetworkMode"] = network
+        return await self._create(body, spec.name)
+
+    async def create_again(
+        self,
+        blueprint: Blueprint,
+        *,
+        name: str,
+        image: str,
+        ports: Mapping[str, int],
+        create_id: str,
+    ) -> str:
+        """Creates a container once more, from an image of its files, under another name and with
+        `ports` in place of those it had; its full id. Raises NameInUse.
+        """
+        body = rebuilt_body(
+            blueprint.inspection, blueprint.container, image=image, ports=ports, create_id=create_id
+        )
+        return await self._create(body, name)
+
+    async def stat_path(self, container_id: str, path: str) -> tuple[int, str | None]:
+        """The status of `HEAD /containers/{id}/archive?path=` and what it says of the path, which
+        is followed to its last part. Any status is an answer: see inside.program.
+        """
+
+        def head(client: Client) -> tuple[int, str | None]:
+            url = f"{client.base_url}/v{client.api_version}/containers/{container_id}/archive"
+            answer = client.head(url, params={"path": path}, timeout=client.timeout)
+            return answer.status_code, answer.headers.get("X-Docker-Container-Path-Stat")
+
+        return await self._connection.call_twice("stat_path", "reads", head)
+
+    async def start(self, container_id: str) -> None:
+        """Starting one that runs is a no-op. Raises PortRefused, StartRefused, ContainerPaused."""
+        await self._connection.call_twice(
+            "start", "mutations", lambda client: client.start(container_id)
+        )
+
+    async def stop(self, container_id: str, grace: int) -> None:
+        """Ends it with its stop signal, and kills it after `grace` seconds. No-op when stopped."""
+        await self._connection.call_twice(
+            "stop",
+            "stops",
+            lambda client: client.stop(container_id, timeout=grace),
+            grace + self._connection.timeout,
+        )
+
+    async def restart(self, container_id: str, grace: int) -> None:
+        """Stops it as `stop` does, and starts it."""
+        await self._connection.call(
+            "restart",
+            "stops",
+            lambda client: client.restart(container_id, timeout=grace),
+            grace + self._connection.timeout,
+        )
+
+    async def remove(self, container_id: str, *, force: bool = False, volumes: bool = True) -> None:
+        """Removes a container, and its anonymous volumes unless `volumes` is false; `force` kills
+        it if it runs.
+        """
+        await self._connection.call_twice(
+            "remove",
+            "mutations",
+            lambda client: client.remove_container(container_id, v=volumes, force=force),
+        )
+
+    async def commit(self, container_id: str, image: str) -> None:
+        """Makes an image, `repository:tag`, of a container's file system. Takes as long as a pull
+        may: its files are written once more.
+        """
+        repository, _, tag = image.partition(":")
+        await self._connection.call(
+            "commit",
+            "pulls",
+            lambda client: client.commit(container_id, repository, tag),
+            self._pull_timeout,
+        )
+
+    async def rename(self, container_id: str, name: str) -> None:
+        """Raises NameInUse."""
+        with about(name=name):
+            await self._connection.call(
+                "rename", "mutations", lambda client: client.rename(container_id, name)
+            )
+
+    async def stats(self, container_id: str) -> tuple[Sample | None, float]:
+        """One sample, None when the container does not run, and the seconds of CPU time that the
+        call has cost this process.
+        """
+
+        def stats(client: Client) -> tuple[Inspection, float]:
+            began = time.thread_time()
+            answer = client.stats(container_id, stream=False, one_shot=True)
+            return answer, time.thread_time() - began
+
+        payload, cpu = await self._connection.call("stats", "statistics", stats)
+        sample = parse_engine_stats(payload)
+        if sample is not None and not self._connection.enforcement.counts:
+            sample = without_control_group(sample)
+        return sample, cpu
+
+    async def _inspection(self, container_id: str) -> Inspection:
+        return await self._connection.call_twice(
+            "inspect", "reads", lambda client: client.inspect_container(container_id)
+        )
+
+    async def _create(self, body: Inspection, name: str | None) -> str:
+        with about(image=str(body["Image"]), name=name):
+            answer = await self._connection.call(
+                "create",
+                "mutations",
+                lambda client: client.create_container_from_config(body, name),  # type: ignore[no-untyped-call]
+            )
+        return str(answer["Id"])

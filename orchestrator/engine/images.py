@@ -1,0 +1,73 @@
+"""Calls of the engine about images: inspect, pull, remove."""
+
+import logging
+from datetime import UTC, datetime
+
+from docker import APIClient as Client
+
+from .. import errors
+from ..models import Image
+from ..payloads import parse_image, pull_failure
+from .connection import Connection, about
+
+log = logging.getLogger(__name__)
+
+
+class ImageCalls:
+    """Makes the engine's calls about images. `pull_timeout` is in seconds, for one pull."""
+
+    def __init__(self, connection: Connection, pull_timeout: float) -> None:
+        self._connection = connection
+        self._pull_timeout = pull_timeout
+
+    async def inspect(self, image: str) -> Image:
+        """The image as the engine has it; ImageNotFound if it has none, without pulling."""
+        with about(image=image):
+            payload = await self._connection.call_twice(
+                "inspect_image",
+                "reads",
+                lambda client: client.inspect_image(image),  # type: ignore[no-untyped-call]
+            )
+        return parse_image(image, payload)
+
+    async def pull(self, image: str) -> None:
+        """Pulls an image. Raises ImageNotFound or ImagePullFailed with the reason in a sentence."""
+
+        def pull(client: Client) -> None:
+            for line in client.pull(image, stream=True, decode=True):
+                if "error" in line:
+                    raise _PullError(line["error"])
+
+        with self._connection.timed("pull"):
+            try:
+                await self._connection.run("pulls", pull, self._pull_timeout)
+            except _PullError as error:
+                log.warning("Image %r could not be pulled: %s", image, error)
+                raise pull_failure(image, str(error)) from error
+            except (errors.EngineFailed, errors.ImageNotFound, errors.InvalidRequest) as error:
+                raise pull_failure(image, str(error.__cause__ or error)) from error
+
+    async def of(self, repository: str) -> list[tuple[str, datetime]]:
+        """The images of a repository with any tag: `repository:tag`, and when each was made."""
+        images = await self._connection.call(
+            "images_of", "reads", lambda client: client.images(repository)
+        )
+        return [
+            (name, datetime.fromtimestamp(image["Created"], UTC))
+            for image in images
+            for name in image.get("RepoTags") or ()
+            if name.startswith(f"{repository}:")
+        ]
+
+    async def remove(self, name: str) -> None:
+        """Removes an image. No-op if a container needs it, or it is not there."""
+        try:
+            await self._connection.call(
+                "remove_image", "mutations", lambda client: client.remove_image(name)
+            )
+        except (errors.ContainerBusy, errors.ImageNotFound):
+            return
+
+
+class _PullError(Exception):
+    """The engine's words in the middle of a pull."""

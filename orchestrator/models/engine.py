@@ -1,0 +1,74 @@
+"""What the engine tells that no answer shows as it is: its version, images, networks, listings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .models import Container
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """Which engine answers."""
+
+    version: str
+    api_version: str
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An entry of the engine's listing: enough to tell whether a container has changed."""
+
+    full_id: str
+    names: tuple[str, ...]  # without the slash
+    state: str
+    ports: frozenset[int]  # host ports that it publishes
+
+    def agrees(self, container: Container) -> bool:
+        """Whether it tells nothing new about a container."""
+        return (
+            self.state == container.state
+            and container.name in self.names
+            and (
+                not container.runs
+                or container.state == "restarting"
+                or self.ports == set(container.held_ports)
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image on the engine, and what its containers inherit."""
+
+    reference: str  # what it was asked for by
+    id: str | None = None
+    names: tuple[str, ...] = ()  # references with a tag or a digest
+    labels: Mapping[str, str] = field(default_factory=dict)
+    exposed_ports: tuple[str, ...] = ()  # container ports, the lowest first
+    user: str = ""
+    program: tuple[str, ...] = ()  # entry point
+    command: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    directory: str = ""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of the engine."""
+
+    name: str
+    options: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """All that makes a container what it is, for one that is the same but for its ports.
+
+    Opaque: only `payloads` looks into what the engine said of it, and only `engine` uses it.
+    """
+
+    container: Container
+    running: bool
+    networks: tuple[str, ...]  # those that it is on beside the one that it is created with
+    inspection: Mapping[str, Any] = field(repr=False)  # GET /containers/{id}/json

@@ -1,0 +1,114 @@
+"""Writes a Spec down as the engine wants it: the body of `POST /containers/create`. Pure."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..labels import (
+    LABEL_CREATE,
+    LABEL_CREATED_BY,
+    LABEL_KEY,
+    LABEL_MANAGED,
+    LABEL_PORTS,
+    LABEL_PREFIX,
+    LABEL_REQUEST,
+    LABEL_START,
+)
+from ..models import Confinement, CreateRequest, Spec
+from ..quantities import NANO
+
+_NOT_INHERITED = ("com.docker.compose.", LABEL_PREFIX)
+
+
+def create_body(spec: Spec, ports: Mapping[str, int], create_id: str) -> dict[str, Any]:
+    """The body of a create for a Spec and the host ports that it was given, by container port.
+
+    `create_id` is written on the container, and on the volumes that the engine makes for it: that
+    is how they are found when the engine's answer is lost.
+    """
+    request = spec.asked
+    policy, _, retries = request.restart_policy.partition(":")
+    confined = confined_body(spec.confinement)
+    body: dict[str, Any] = {
+        **confined,
+        "Image": spec.image.reference,
+        "Env": [f"{name}={value}" for name, value in request.env.items()],
+        "Labels": _labels(spec, ports, create_id),
+        "ExposedPorts": {container_port: {} for container_port in ports},
+        "HostConfig": {
+            **confined["HostConfig"],
+            "PortBindings": {
+                container_port: [{"HostIp": spec.publish_address, "HostPort": str(port)}]
+                for container_port, port in ports.items()
+            },
+            "RestartPolicy": {"Name": policy, "MaximumRetryCount": int(retries or 0)},
+            "Mounts": [_mount(volume, create_id) for volume in request.volumes],
+        },
+    }
+    if request.command is not None:
+        body["Cmd"] = request.command
+    return body
+
+
+def confined_body(confinement: Confinement) -> dict[str, Any]:
+    """The part of the body of a create that limits and restricts the container."""
+    limits = confinement.limits
+    host: dict[str, Any] = {
+        "Memory": limits.memory,
+        "MemorySwap": limits.memory,  # of both together: none of it is swap
+        "NanoCpus": round((limits.cpus or 0) * NANO),
+        "PidsLimit": limits.pids or 0,
+        "SecurityOpt": ["no-new-privileges"],
+        "CapDrop": list(confinement.capabilities_dropped),
+        "Init": confinement.init,
+    }
+    if confinement.log_rotation is not None:
+        size, files = confinement.log_rotation
+        host["LogConfig"] = {"Type": "json-file", "Config": {"max-size": size, "max-file": files}}
+    if confinement.read_only:
+        host["ReadonlyRootfs"] = True
+    if confinement.tmpfs:
+        host["Tmpfs"] = dict(confinement.tmpfs)
+    body: dict[str, Any] = {"HostConfig": host}
+    if confinement.user is not None:
+        body["User"] = confinement.user
+    return body
+
+
+def fingerprint(request: CreateRequest) -> str:
+    """The same for equal requests, and for no others. Fields at their defaults do not count, so
+    that a new field does not make old requests differ.
+    """
+    fields = request.model_dump(mode="json", exclude_defaults=True)
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def port_list(ports: Mapping[str, int]) -> str:
+    """What LABEL_PORTS says of the ports that a container was given."""
+    return ",".join(str(port) for port in ports.values())
+
+
+def _labels(spec: Spec, ports: Mapping[str, int], create_id: str) -> dict[str, str]:
+    # A container inherits its image's labels. Compose 2 labels what it builds, and would take a
+    # clone for a container of its own; a label of ours would come from a commit of a clone.
+    foreign = {name: "" for name in spec.image.labels if name.startswith(_NOT_INHERITED)}
+    ours = {LABEL_MANAGED: "true", LABEL_PORTS: port_list(ports), LABEL_CREATE: create_id}
+    if not spec.asked.start:
+        ours[LABEL_START] = "false"
+    if spec.key is not None:
+        ours |= {LABEL_KEY: spec.key, LABEL_REQUEST: fingerprint(spec.asked)}
+    if spec.owner is not None:
+        ours[LABEL_CREATED_BY] = spec.owner
+    return foreign | spec.asked.labels | ours
+
+
+def _mount(volume: str, create_id: str) -> dict[str, Any]:
+    name, target, *mode = volume.split(":")
+    return {
+        "Type": "volume",
+        "Source": name,
+        "Target": target,
+        "ReadOnly": mode == ["ro"],
+        "VolumeOptions": {"Labels": {LABEL_MANAGED: "true", LABEL_CREATE: create_id}},
+    }

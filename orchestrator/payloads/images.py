@@ -1,0 +1,69 @@
+"""Reads what the engine says of images and volumes, and of the program that an image runs. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..labels import LABEL_MANAGED
+from ..models import Image, Program
+
+
+def parse_image(reference: str, payload: Mapping[str, Any]) -> Image:
+    """An Image from `GET /images/{name}/json`, asked for by `reference`."""
+    config = payload.get("Config") or {}
+    return Image(
+        reference=reference,
+        id=payload.get("Id"),
+        names=(*(payload.get("RepoTags") or ()), *(payload.get("RepoDigests") or ())),
+        labels=image_labels(payload),
+        exposed_ports=tuple(exposed_ports(payload)),
+        user=str(config.get("User") or ""),
+        program=tuple(config.get("Entrypoint") or ()),
+        command=tuple(config.get("Cmd") or ()),
+        env=variables(config.get("Env") or ()),
+        directory=config.get("WorkingDir") or "",
+    )
+
+
+def image_labels(image: Mapping[str, Any]) -> dict[str, str]:
+    """The labels that a container of an image (`GET /images/{name}/json`) inherits."""
+    return dict((image.get("Config") or {}).get("Labels") or {})
+
+
+def exposed_ports(image: Mapping[str, Any]) -> list[str]:
+    """The container ports that an image (`GET /images/{name}/json`) exposes, lowest first."""
+    exposed = (image.get("Config") or {}).get("ExposedPorts") or {}
+    return sorted(exposed, key=lambda port: (int(port.partition("/")[0]), port))
+
+
+def program_of(
+    config: Mapping[str, Any],
+    *,
+    command: Sequence[str] | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Program | None:
+    """The program of a container or image, by the `Config` of its inspection, with another command
+    and further variables; None if it names none, which the engine has its own words for.
+    """
+    words = [*(config.get("Entrypoint") or ()), *(command or config.get("Cmd") or ())]
+    inherited = variables(config.get("Env") or ())
+    return Program.of(words, {**inherited, **(env or {})}, config.get("WorkingDir") or "")
+
+
+def variables(texts: Sequence[str]) -> dict[str, str]:
+    """Environment variables from texts like "NAME=value", in their order. Of a name that is there
+    twice the last value counts, as it does for most programs.
+    """
+    pairs = (each.partition("=") for each in texts)
+    return {name: value for name, _, value in pairs}
+
+
+def is_own_volume(volume: Mapping[str, Any]) -> bool:
+    """Whether a volume (`GET /volumes/{name}`) was made by this service, and is nothing but a
+    directory of the engine's: the options of a local one can name any path or share.
+    """
+    labels = volume.get("Labels") or {}
+    return (
+        labels.get(LABEL_MANAGED) == "true"
+        and volume.get("Driver") == "local"
+        and not volume.get("Options")
+    )
