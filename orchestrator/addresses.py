@@ -1,4 +1,4 @@
-"""`ssh://user@host:port/path`, as DOCKER_HOST has it: the parts of such an address. Pure."""
+"""Takes addresses apart: `ssh://user@host:port/path`, as DOCKER_HOST has it. Pure."""
 
 import re
 from dataclasses import dataclass
@@ -16,6 +16,8 @@ _PATH = re.compile(r"(?:/[A-Za-z0-9_.@+,=-]+){1,32}", re.ASCII)
 
 @dataclass(frozen=True)
 class SshAddress:
+    """The parts of an SSH address of an engine."""
+
     host: str  # or a name that ~/.ssh/config knows
     user: str | None = None  # None: whom ~/.ssh/config names, else the one who asks
     port: int | None = None  # None: as ~/.ssh/config says, else 22
@@ -23,7 +25,7 @@ class SshAddress:
 
     @classmethod
     def parse(cls, text: str) -> "SshAddress":
-        """Raises ValueError with a reason that repeats nothing of the address."""
+        """Takes an address apart. Raises ValueError with a reason that repeats nothing of it."""
         reason = "an address like ssh://user@host:22 or ssh://user@host/path/of/docker.sock"
         try:
             url = urlsplit(text.strip())

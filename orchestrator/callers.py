@@ -1,7 +1,7 @@
-"""Who asks: the key that came with a request, and the address it came from.
+"""Says who sent a request: the key that came with it, and the address it came from.
 
-`security` finds it out; who may do what, quotas and the audit go by it. Of a key itself, only its
-digest is ever kept.
+`http.door` finds it out; access, quotas and the audit go by it. Of a key itself, only its digest is
+ever kept.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ class BadKeys(ValueError):
 
 
 def digest(key: str) -> bytes:
-    """What is kept of a key; raises BadKeys where it is too short, or has a space in it."""
+    """Makes what is kept of a key; raises BadKeys where it is too short, or has a space in it."""
     if not _KEY.fullmatch(key):
         raise BadKeys(
             f"a key has {SHORTEST_KEY} to 512 characters of printable ASCII without spaces;"
@@ -32,7 +32,9 @@ def digest(key: str) -> bytes:
 
 @dataclass(frozen=True)
 class Caller:
-    """`name` is that of the key, None where keys are not asked for; `peer` an address without its
+    """Who sent a request.
+
+    `name` is that of the key, None where keys are not asked for; `peer` an address without its
     port, "-" where there is none, as on a Unix socket. `containers` is how many the key may have,
     where the file of keys says so; 0 is any number.
     """

@@ -1,4 +1,5 @@
-"""The labels that this service writes: on its containers, and on volumes and networks it makes.
+"""Names the labels that this service writes: on its containers, and on volumes and networks it
+makes.
 
 They are its only database. A caller's label under `LABEL_PREFIX` is refused.
 """

@@ -1,4 +1,4 @@
-"""Quantities as people write them: "512m", "8001-8999", "45.23 MB". Pure."""
+"""Reads and writes quantities as people write them: "512m", "8001-8999", "45.23 MB". Pure."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,9 @@ MEMORY_MAX = 16 * 1024 * 1024 * MIB
 
 
 def whole(value: object) -> object:
-    """A number without a fraction as an int, for to JSON Schema 5.0 is one; the rest as it is."""
+    """Returns a number without a fraction as an int, for to JSON Schema 5.0 is one; the rest as it
+    is.
+    """
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -41,7 +41,7 @@ MUTATIONS_SECONDS = 3
 
 @dataclass
 class Service:
-    """The parts, as one running service holds them."""
+    """Holds the parts of one running service."""
 
     settings: Settings
     engine: Engine

@@ -1,4 +1,4 @@
-"""Settings from the environment. Read when the app is built, never at import."""
+"""Reads the settings from the environment: when the app is built, never at import."""
 
 import ipaddress
 import re
@@ -253,7 +253,7 @@ class BadSettings(Exception):
 
 
 def load_settings() -> Settings:
-    """The settings of this process's environment; raises BadSettings with one clear line."""
+    """Reads the settings of this process's environment; raises BadSettings with one clear line."""
     try:
         return Settings()
     except ValidationError as error:

@@ -33,7 +33,7 @@ class Changes:
     async def run(
         self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """The outcome of `work`, which goes on even when this call is cancelled.
+        """Returns the outcome of `work`, which goes on even when this call is cancelled.
 
         Raises TooBusy when there are too many, and ShuttingDown once the service is.
         """
@@ -50,7 +50,7 @@ class Changes:
         return await asyncio.shield(task)
 
     def lock(self, full_id: str) -> asyncio.Lock:
-        """The lock of one container; holding it, nobody else of this service changes it."""
+        """Returns the lock of one container; holding it, nobody else of this service changes it."""
         lock = self._locks.get(full_id)
         if lock is None:
             lock = self._locks[full_id] = asyncio.Lock()
@@ -69,7 +69,7 @@ class Changes:
             yield
 
     def refuse(self) -> None:
-        """From now on nothing new begins. Safe to call from a signal handler."""
+        """Lets nothing new begin from now on. Safe to call from a signal handler."""
         self._ending = True
 
     async def close(self, seconds: float) -> None:

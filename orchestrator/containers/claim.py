@@ -29,7 +29,8 @@ class Claims:
 
     @asynccontextmanager
     async def of(self, key: str) -> AsyncIterator[Container]:
-        """The container that `key` names, locked; the successor of one that has moved meanwhile.
+        """Locks and yields the container that `key` names; the successor of one that has moved
+        meanwhile.
 
         Raises ContainerNotFound, AmbiguousId, NotManaged, ContainerBusy while somebody else moves
         it, and EngineTimeout where it does not become known what became of an earlier change.

@@ -106,5 +106,5 @@ class Creator:
 
 
 def name_of(key: str) -> str:
-    """The name of a container that was created with an idempotency key and without a name."""
+    """Makes the name of a container that is created with an idempotency key and without a name."""
     return f"keyed-{hashlib.sha256(key.encode()).hexdigest()[:16]}"

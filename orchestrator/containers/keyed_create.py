@@ -46,7 +46,7 @@ class KeyedCreates:
     async def create(
         self, request: CreateRequest, caller: Caller, key: str
     ) -> tuple[Container, bool]:
-        """The container of this key, and whether this call created it.
+        """Returns the container of this key, and whether this call created it.
 
         A call during the first waits for it and shares its outcome; after a failure, or when the
         container was removed, the next call creates anew. Raises IdempotencyKeyReused when the key

@@ -36,7 +36,7 @@ TRY_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Undo:
-    """How what a try has made is taken away: `now`, or `later` in the background, while the
+    """Says how what a try has made is taken away: `now`, or `later` in the background, while the
     container with the full id `about`, if there is one, is changed by nobody.
     """
 
@@ -67,8 +67,8 @@ class Launcher:
         self._programs = Programs(engine)
 
     async def launch(self, spec: Spec, trying: Callable[[str], None]) -> Container:
-        """The container of a Spec, running unless `start` is false; or an error, and nothing is
-        left of it. `trying` is told the id of each create, before it is made.
+        """Makes the container of a Spec, running unless `start` is false; or an error, and nothing
+        is left of it. `trying` is told the id of each create, before it is made.
         """
         pinned = spec.asked.port
 
@@ -92,7 +92,8 @@ class Launcher:
         pinned: int | None = None,
         seconds: float = math.inf,
     ) -> T:
-        """What `attempt` returns with the first ports that the engine does not refuse.
+        """Tries one set of ports after another, and returns what `attempt` returns with the first
+        that the engine does not refuse.
 
         `reserve` reserves ports; it is told which the engine has refused so far. Raises PortInUse
         for a `pinned` one, of which there is no other, and PortsExhausted after MAX_TRIES tries or
@@ -122,8 +123,8 @@ class Launcher:
     async def undoing(
         self, reservation: Reservation, undo: Undo
     ) -> AsyncIterator[Callable[[str], None]]:
-        """One try. Whatever fails within, what it made is gone afterwards, or will be: see
-        Leftovers. It says the full id of what it made, which nobody else then takes for a husk.
+        """Undoes one try if it fails: what it made is gone afterwards, or will be, see Leftovers.
+        It says the full id of what it made, which nobody else then takes for a husk.
         """
         made: set[str] = set()
 

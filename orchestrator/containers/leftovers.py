@@ -106,8 +106,8 @@ class Leftovers:
         later: Callable[[], Awaitable[None]],
         about: str | None = None,
     ) -> None:
-        """After the error of a change, takes away what the change has made: `now`, unless the
-        engine is away; if that fails, `later` in the background, with the ports kept reserved.
+        """Takes away what a change has made, after its error: `now`, unless the engine is away; if
+        that fails, `later` in the background, with the ports kept reserved.
         """
         if not isinstance(error, EngineUnavailable | EngineTimeout):
             try:

@@ -53,7 +53,7 @@ class Mover:
         self._leftovers = leftovers
 
     async def move(self, container: Container, refused: Collection[int] = ()) -> Container:
-        """The successor of a stopped container, running on other ports under the same name.
+        """Returns the successor of a stopped container, running on other ports under the same name.
 
         The caller holds the container's lock; `refused` are ports of it that the engine has just
         refused. Whatever is raised, the container is as it was, unless its successor runs already.
@@ -77,7 +77,7 @@ class Mover:
         return successor.model_copy(update={"port_changed": True})
 
     def unfinished(self, container: Container) -> Container | None:
-        """The successor that an interrupted move of this container has left behind."""
+        """Finds the successor that an interrupted move of this container has left behind."""
         successors = self._inventory.successors(container.full_id)
         return successors[0] if successors else None
 

@@ -57,7 +57,9 @@ _MAX_MOVES = 10
 
 
 class Networks:
-    """`at_most` is how many containers a network is given; more only when there is no other.
+    """Chooses a network for each container, and makes another one when there is need of it.
+
+    `at_most` is how many containers a network is given; more only when there is no other.
 
     `allow_icc`: whether containers of one network may talk to each other directly.
     `clock` counts seconds and never goes back.
@@ -83,7 +85,8 @@ class Networks:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[str]:
-        """The network for a container that is about to start, which is counted there meanwhile.
+        """Yields the network for a container that is about to start, which is counted there
+        meanwhile.
 
         Raises NetworkFull when there is none, EngineFailed when the engine cannot make the first,
         and what the engine raises.
@@ -240,7 +243,7 @@ class Networks:
 
 
 def home_of(container: Container) -> str | None:
-    """The network that a container may be taken from: its only one, if we put it there."""
+    """Names the network that a container may be taken from: its only one, if we put it there."""
     if not container.managed or len(container.networks) != 1:
         return None
     (network,) = container.networks

@@ -11,7 +11,7 @@ from .move import Mover
 
 
 class Starter:
-    """Ends with a container running, on ports that are its own. The caller has claimed it."""
+    """Gets a container that its caller has claimed to run, on ports that are its own."""
 
     def __init__(self, mirror: Mirror, launcher: Launcher, mover: Mover) -> None:
         self._mirror = mirror

@@ -1,4 +1,4 @@
-"""The connection to the Docker engine: its client, deadlines, and errors in our words.
+"""Connects to the Docker engine, and makes calls within deadlines; errors come in our words.
 
 The SDK blocks; each call runs on a bounded pool of threads, so that slow ones of one kind starve no
 other, and under a deadline that counts the wait for a thread. After it the caller gets an
@@ -155,7 +155,7 @@ class Connection:
         work: Callable[[docker.APIClient], T],
         seconds: float | None = None,
     ) -> T:
-        """What `work` returns, made of the engine's answer in a thread of `pool`, within
+        """Runs `work`, which makes something of the engine's answer, in a thread of `pool`, within
         `seconds`. Raises what an error of the engine means.
         """
         client = self.client
@@ -180,7 +180,7 @@ class Connection:
     async def run(
         self, pool: str, work: Callable[[docker.APIClient], T], seconds: float | None = None
     ) -> T:
-        """A part of a call that is timed as a whole, see `timed`."""
+        """Runs a part of a call that is timed as a whole, see `timed`."""
         client = self.client
         return await self._run(pool, lambda: work(client), seconds)
 
@@ -267,8 +267,8 @@ class _Client(docker.APIClient):
     def merge_environment_settings(
         self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> Any:
-        """The engine's own authority before one that REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names for
-        all the rest: `requests` would take theirs, and no certificate of the engine would hold.
+        """Prefers the engine's own authority to one that REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names
+        for all the rest: `requests` would take theirs, and no certificate of the engine would hold.
         """
         if verify is None and isinstance(self.verify, str):
             verify = self.verify

@@ -1,4 +1,4 @@
-"""Calls of the engine about containers: create, inspect, start, stop, remove, what moves need."""
+"""Makes the engine's calls about containers: create, inspect, start, stop, remove, commit."""
 
 import builtins
 import time
@@ -32,14 +32,14 @@ class ContainerCalls:
         self._pull_timeout = pull_timeout
 
     async def list(self) -> builtins.list[Listed]:
-        """Every container: the entries of `GET /containers/json?all=1`, in one call."""
+        """Lists every container: the entries of `GET /containers/json?all=1`, in one call."""
         entries = await self._connection.call(
             "list", "reads", lambda client: client.containers(all=True)
         )
         return [parse_listed(entry) for entry in entries]
 
     async def find(self, label: str, value: str) -> builtins.list[str]:
-        """The full ids of the containers that have a label with this value."""
+        """Finds the full ids of the containers that have a label with this value."""
         wanted = {"label": f"{label}={value}"}
         entries = await self._connection.call_twice(
             "find", "reads", lambda client: client.containers(all=True, filters=wanted)
@@ -47,7 +47,7 @@ class ContainerCalls:
         return [str(entry["Id"]) for entry in entries]
 
     async def inspect(self, container_id: str) -> Container:
-        """A container by its id or name. Of its limits, those that this engine applies."""
+        """Describes a container by its id or name. Of its limits, those that the engine applies."""
         container = parse_container(await self._inspection(container_id))
         enforcement = self._connection.enforcement
         if not enforcement.missing:
@@ -56,15 +56,15 @@ class ContainerCalls:
         return container.model_copy(update={"limits": applied, "given_limits": container.limits})
 
     async def blueprint(self, container_id: str) -> Blueprint:
-        """What is needed to make a container once more."""
+        """Describes all that is needed to make a container once more."""
         return parse_blueprint(await self._inspection(container_id))
 
     async def environment(self, container_id: str) -> dict[str, str]:
-        """A container's variables with their values, in the engine's order."""
+        """Reads a container's variables with their values, in the engine's order."""
         return environment_of(await self._inspection(container_id))
 
     async def program(self, container_id: str) -> Program | None:
-        """What a container with an init process runs under it; None for one without."""
+        """Names what a container with an init process runs under it; None for one without."""
         inspection = await self._inspection(container_id)
         if not (inspection.get("HostConfig") or {}).get("Init"):
             return None
@@ -101,8 +101,8 @@ class ContainerCalls:
         return await self._create(body, name)
 
     async def stat_path(self, container_id: str, path: str) -> tuple[int, str | None]:
-        """The status of `HEAD /containers/{id}/archive?path=` and what it says of the path, which
-        is followed to its last part. Any status is an answer: see inside.program.
+        """Returns the status of `HEAD /containers/{id}/archive?path=` and what it says of the path,
+        which is followed to its last part. Any status is an answer: see inside.program.
         """
 
         def head(client: Client) -> tuple[int, str | None]:
@@ -113,13 +113,17 @@ class ContainerCalls:
         return await self._connection.call_twice("stat_path", "reads", head)
 
     async def start(self, container_id: str) -> None:
-        """Starting one that runs is a no-op. Raises PortRefused, StartRefused, ContainerPaused."""
+        """Starts a container. One that runs is a no-op. Raises PortRefused, StartRefused,
+        ContainerPaused.
+        """
         await self._connection.call_twice(
             "start", "mutations", lambda client: client.start(container_id)
         )
 
     async def stop(self, container_id: str, grace: int) -> None:
-        """Ends it with its stop signal, and kills it after `grace` seconds. No-op when stopped."""
+        """Ends a container with its stop signal, and kills it after `grace` seconds. No-op when
+        stopped.
+        """
         await self._connection.call_twice(
             "stop",
             "stops",
@@ -128,7 +132,7 @@ class ContainerCalls:
         )
 
     async def restart(self, container_id: str, grace: int) -> None:
-        """Stops it as `stop` does, and starts it."""
+        """Stops a container as `stop` does, and starts it."""
         await self._connection.call(
             "restart",
             "stops",
@@ -159,15 +163,15 @@ class ContainerCalls:
         )
 
     async def rename(self, container_id: str, name: str) -> None:
-        """Raises NameInUse."""
+        """Gives a container another name. Raises NameInUse."""
         with about(name=name):
             await self._connection.call(
                 "rename", "mutations", lambda client: client.rename(container_id, name)
             )
 
     async def stats(self, container_id: str) -> tuple[Sample | None, float]:
-        """One sample, None when the container does not run, and the seconds of CPU time that the
-        call has cost this process.
+        """Takes one sample, None when the container does not run, and the seconds of CPU time that
+        the call has cost this process.
         """
 
         def stats(client: Client) -> tuple[Inspection, float]:

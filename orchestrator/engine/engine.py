@@ -1,4 +1,4 @@
-"""The Docker engine, as the rest of the service sees it: connect, ping, and its calls by noun."""
+"""Stands for the Docker engine in the rest of the service: connect, ping, and its calls by noun."""
 
 from collections.abc import AsyncGenerator, Callable
 
@@ -59,8 +59,8 @@ class Engine:
         await self._connection.ping(seconds)
 
     def events(self) -> AsyncGenerator[str, None]:
-        """The full id of a container whenever something happens to it; first an empty string, once
-        the subscription stands. Ends when the connection does.
+        """Yields the full id of a container whenever something happens to it; first an empty
+        string, once the subscription stands. Ends when the connection does.
         """
         return container_events(self._connection)
 

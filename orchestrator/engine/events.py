@@ -22,7 +22,8 @@ _EVENTS = (
 
 
 async def container_events(connection: Connection) -> AsyncGenerator[str, None]:
-    """The full id of a container whenever something happens to it, from the call of `anext` on.
+    """Yields the full id of a container whenever something happens to it, from the call of `anext`
+    on.
 
     The first item is an empty string and says that the subscription stands. The iterator ends when
     the connection does: the SDK makes no difference between an end and an error. Raises

@@ -1,4 +1,4 @@
-"""Calls of the engine about images: inspect, pull, remove."""
+"""Makes the engine's calls about images: inspect, pull, remove."""
 
 import logging
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ class ImageCalls:
         self._pull_timeout = pull_timeout
 
     async def inspect(self, image: str) -> Image:
-        """The image as the engine has it; ImageNotFound if it has none, without pulling."""
+        """Describes an image as the engine has it, without pulling; ImageNotFound if it has none."""
         with about(image=image):
             payload = await self._connection.call_twice(
                 "inspect_image",
@@ -48,7 +48,7 @@ class ImageCalls:
                 raise pull_failure(image, str(error.__cause__ or error)) from error
 
     async def of(self, repository: str) -> list[tuple[str, datetime]]:
-        """The images of a repository with any tag: `repository:tag`, and when each was made."""
+        """Lists the images of a repository, with any tag, and when each was made."""
         images = await self._connection.call(
             "images_of", "reads", lambda client: client.images(repository)
         )

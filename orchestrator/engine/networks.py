@@ -1,4 +1,4 @@
-"""Calls of the engine about networks: list, create, connect."""
+"""Makes the engine's calls about networks: list, create, connect."""
 
 from collections.abc import Mapping
 
@@ -16,7 +16,7 @@ class NetworkCalls:
         self._connection = connection
 
     async def labelled(self, label: str, value: str) -> list[Network]:
-        """The networks that have a label with this value."""
+        """Lists the networks that have a label with this value."""
         filters = {"label": f"{label}={value}"}
         entries = await self._connection.call(
             "networks", "reads", lambda client: client.networks(filters=filters)

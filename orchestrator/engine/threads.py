@@ -1,4 +1,6 @@
-"""Threads for calls that block, so many for each kind, with deadlines. No I/O of its own."""
+"""Runs calls that block in threads: so many for each kind, each call within a deadline. Each answer
+from the engine, even an error, restarts the deadline of all calls that wait.
+"""
 
 import asyncio
 import math
@@ -17,22 +19,22 @@ _thread = threading.local()  # .deadline, in seconds of time.monotonic
 
 
 def deadline_of_this_thread() -> float | None:
-    """When the caller of what runs here stops waiting, in seconds of time.monotonic; None outside
-    of a pool.
+    """Tells when the caller of what runs here stops waiting, in seconds of time.monotonic; None
+    outside of a pool.
     """
     deadline: float | None = getattr(_thread, "deadline", None)
     return deadline
 
 
 class Pool:
-    """A bounded number of threads for one kind of call, and the queue in front of them.
+    """Runs calls of one kind in a bounded number of threads, in the order in which they were asked.
 
-    The deadline of a call counts the wait for a thread. Waiting is fine for as long as the engine
-    answers: each answer, a refusal too, gives all who wait their full time again; a time-out and a
-    lost connection do not. So a hundred calls on four threads are all served, while of an engine
-    that hangs everybody hears within `seconds` of asking. Where calls that last are under way, for
-    which the caller ahead has allowed more time (a graceful stop), those behind wait for them too:
-    for the longest that was under way when they asked, or when the last answer came.
+    The deadline of a call counts the wait for a thread. Each answer from the engine, even an error,
+    restarts the deadline of all calls that wait; a time-out and a lost connection do not. So a
+    hundred calls on four threads are all served, while of an engine that hangs everybody hears
+    within `seconds` of asking. Where calls that last are under way, for which the caller ahead has
+    allowed more time (a graceful stop), those behind wait for them too: for the longest that was
+    under way when they asked, or when the last answer came.
 
     The threads are daemons, so that one that hangs does not hold up the end of the process.
     """
@@ -47,7 +49,9 @@ class Pool:
         self._allowed = -math.inf  # the last of the deadlines that were under way then
 
     async def run(self, call: Callable[[], T], seconds: float) -> T:
-        """What `call` returns or raises; EngineTimeout when it takes too long, waiting included."""
+        """Runs `call`: what it returns or raises; EngineTimeout when it takes too long, waiting
+        included.
+        """
         asked = time.monotonic()
         await self._turn(asked, seconds)
         deadline = max(asked, self._answered) + seconds

@@ -1,4 +1,4 @@
-"""The socket of an engine on another machine, as one here: through the `ssh` program.
+"""Brings the socket of an engine on another machine here, through the `ssh` program.
 
 One ssh carries all connections to the engine. Each is a forwarded one, of which sshd allows any
 number; of commands on one connection (`docker system dial-stdio`) it allows ten, and who opens many
@@ -63,7 +63,10 @@ class TunnelFailedError(Exception):
 
 
 class Tunnel:
-    """Blocking, for any thread. Nothing runs before the first `open`."""
+    """Keeps an ssh running whose end here is a socket of the engine's.
+
+    Blocking, for any thread. Nothing runs before the first `open`.
+    """
 
     def __init__(self, address: SshAddress) -> None:
         self._address = address
@@ -210,7 +213,7 @@ class _Ssh:
 
 @contextmanager
 def engine_here(seconds: float) -> Iterator[None]:
-    """DOCKER_HOST in the environment, if it is an SSH address, leads to a tunnel meanwhile.
+    """Has DOCKER_HOST in the environment lead to a tunnel meanwhile, if it is an SSH address.
 
     For programs that leave the connection to the SDK. Raises ValueError for an address that is
     none, and TunnelFailedError.

@@ -1,4 +1,4 @@
-"""Calls of the engine about volumes: whose one is, and its removal."""
+"""Makes the engine's calls about volumes: whose one is, and its removal."""
 
 from contextlib import suppress
 
@@ -17,7 +17,7 @@ class VolumeCalls:
         self._connection = connection
 
     async def is_ours(self, name: str) -> bool | None:
-        """Whether a volume was made by this service, and is nothing but a directory of the
+        """Tells whether a volume was made by this service, and is nothing but a directory of the
         engine's; None when there is none of this name.
         """
 

@@ -8,7 +8,9 @@ from ..models import Image
 
 
 class Images:
-    """`default` is the image whose absence deserves a hint at how it is made."""
+    """Gets images, each pulled once for all who want it. `default` is the image whose absence
+    deserves a hint at how it is made.
+    """
 
     def __init__(self, engine: Engine, default: str) -> None:
         self._engine = engine

@@ -20,7 +20,8 @@ class Environments:
         self._access = access
 
     async def read(self, key: str, caller: Caller) -> ContainerEnv:
-        """What a container's processes start with: the image's variables and those of its create.
+        """Reads what a container's processes start with: the image's variables and those of its
+        create.
 
         Raises InsufficientScope, before anything is looked up; NotManaged, ContainerNotFound, and
         what the engine raises.

@@ -37,8 +37,8 @@ Found = Literal["found", "missing", "in doubt"]
 
 
 def judge(status: int, header: str | None) -> Found | str:
-    """What `HEAD /containers/{id}/archive?path=` says of the path: whether there is a program, or
-    the absolute path that it is a link to. `header` is X-Docker-Container-Path-Stat.
+    """Judges by what `HEAD /containers/{id}/archive?path=` says of a path whether there is a
+    program, or the absolute path that it is a link to. `header` is X-Docker-Container-Path-Stat.
     """
     if status == 404:
         return "missing"
@@ -57,6 +57,8 @@ def judge(status: int, header: str | None) -> Found | str:
 
 
 class Programs:
+    """Looks for programs in containers that were created, but not started."""
+
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._found: set[tuple[str, Program]] = set()  # with the image's id

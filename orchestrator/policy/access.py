@@ -11,7 +11,9 @@ from ..settings import Unmanaged
 
 
 class Access:
-    """`own_id` is the full id of the container that this service runs in, None outside of one."""
+    """Knows which containers may be read and changed. `own_id` is the full id of the container that
+    this service runs in, None outside of one.
+    """
 
     def __init__(self, unmanaged: Unmanaged, own_id: str | None) -> None:
         self._unmanaged = unmanaged

@@ -19,7 +19,7 @@ TMPFS = "rw,noexec,nosuid,nodev,mode=1777,size=64m"
 
 
 def limits_of(request: CreateRequest, settings: Settings) -> Limits:
-    """What the container of a request may use at most: what it asks for, else the defaults."""
+    """Settles what the container of a request may use at most: what it asks for, else the defaults."""
     return Limits(
         memory=request.memory or settings.default_memory,
         cpus=request.cpus or settings.default_cpus or None,
@@ -30,7 +30,7 @@ def limits_of(request: CreateRequest, settings: Settings) -> Limits:
 def confinement_of(
     request: CreateRequest, limits: Limits, image: Image, settings: Settings
 ) -> Confinement:
-    """All that holds the container of a request back, beside the limits that it is to have."""
+    """Settles all that holds the container of a request back, beside the limits it is to have."""
     size, _, files = settings.log_rotation.partition(",")
     restricted = request.profile == "restricted"
     # A volume may be in its place; the engine takes one mount for one path.

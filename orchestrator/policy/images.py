@@ -7,7 +7,9 @@ from ..settings import Settings
 
 
 class Permissions:
-    """What an operator lets creates be made of. The default image is always allowed."""
+    """Knows which images an operator lets be cloned, and whether volumes of others may be used. The
+    default image is always allowed.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._default = settings.default_image
@@ -32,7 +34,7 @@ class Permissions:
 
 
 def not_ours(volume: str) -> VolumeNotManaged:
-    """The error for a volume of somebody else's, whose content is not ours to give."""
+    """Makes the error for a volume of somebody else's, whose content is not ours to give."""
     return VolumeNotManaged(
         f'Volume "{volume}" was not made by this service, or is more than a plain local volume.'
         " Use another name, or set ALLOW_UNMANAGED=true.",

@@ -25,8 +25,8 @@ RESOURCES = ("memory", "cpus", "pids")
 
 @dataclass(eq=False)
 class Admission:
-    """A create under way. `create_id` marks the container that it is about to make: once a
-    container with this mark is in memory, that one counts instead.
+    """A create that counts because it is under way. `create_id` marks the container that it is
+    about to make: once a container with this mark is in memory, that one counts instead.
     """
 
     limits: Limits
@@ -34,12 +34,15 @@ class Admission:
     create_id: str | None = None
 
     def about_to_make(self, create_id: str) -> None:
-        """The next container that is made has this mark."""
+        """Notes the mark of the container that is made next."""
         self.create_id = create_id
 
 
 class Quotas:
-    """The settings see to it that no container is made without a limit where there is a ceiling."""
+    """Admits creates as long as there is room for what they ask for.
+
+    The settings see to it that no container is made without a limit where there is a ceiling.
+    """
 
     def __init__(self, inventory: Inventory, settings: Settings) -> None:
         self._inventory = inventory

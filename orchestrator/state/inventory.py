@@ -1,4 +1,4 @@
-"""What the engine holds, kept in memory, as the engine last described it.
+"""Keeps in memory what the engine holds, as the engine last described it.
 
 Guarantees: every container in here came from an inspection; reading never waits. Whether it is up
 to date is the watcher's business; `age` says how long ago a full listing confirmed it.
@@ -14,6 +14,8 @@ from ..models import Container, ContainerCounts
 
 
 class Inventory:
+    """Holds every container of the engine, and finds them by id, name and earlier ids."""
+
     def __init__(self) -> None:
         self._containers: dict[str, Container] = {}
         self._names: dict[str, str] = {}  # name -> full id
@@ -33,7 +35,7 @@ class Inventory:
         self._wake(container.full_id)
 
     def remove(self, full_id: str) -> None:
-        """Removing a container that is not in here is a no-op."""
+        """Forgets a container. One that is not in here is a no-op."""
         container = self._containers.pop(full_id, None)
         if container is not None:
             self._drop_name(container)
@@ -47,8 +49,8 @@ class Inventory:
         return self._containers.get(full_id)
 
     def get(self, key: str) -> Container:
-        """A container by its id, its name, or an unambiguous beginning of its id, in this order.
-        The ids that a moved container had before count, once they are no other container's.
+        """Finds a container by its id, its name, or an unambiguous beginning of its id, in this
+        order. The ids that a moved container had before count, once they are no other container's.
 
         Raises ContainerNotFound, or AmbiguousId with the containers that match.
         """
@@ -74,7 +76,7 @@ class Inventory:
         return sorted(self._containers.values(), key=lambda container: container.created)[::-1]
 
     def successors(self, full_id: str) -> list[Container]:
-        """What moves have made of a container, in the order of the moves."""
+        """Lists what moves have made of a container, in the order of the moves."""
         found = [self._containers[each] for each in self._successors.get(full_id, ())]
         return sorted(found, key=lambda each: len(each.earlier_ids))
 
@@ -132,7 +134,7 @@ class Inventory:
         return self.peek(full_id)
 
     def confirm(self) -> None:
-        """A full listing agrees with what is in here."""
+        """Notes that a full listing agrees with what is in here."""
         self._listed_at = time.monotonic()
 
     @property

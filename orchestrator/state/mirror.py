@@ -24,7 +24,8 @@ class Mirror:
         self._running: dict[str, asyncio.Task[Container | None]] = {}
 
     async def refresh(self, full_id: str) -> Container | None:
-        """The container as it is now, in memory too; None when it does not exist any more.
+        """Inspects a container and brings it into memory; returns it, None when it does not exist
+        any more.
 
         Raises what the engine raises.
         """
@@ -35,7 +36,9 @@ class Mirror:
         return await asyncio.shield(queued)
 
     async def existing(self, full_id: str) -> Container:
-        """The container as it is now; raises ContainerNotFound when somebody has removed it."""
+        """Does the same for one that must be there; raises ContainerNotFound when somebody has
+        removed it.
+        """
         container = await self.refresh(full_id)
         if container is None:
             raise removed_meanwhile(full_id)
@@ -68,7 +71,7 @@ class Mirror:
 
 
 def removed_meanwhile(full_id: str) -> ContainerNotFound:
-    """The error for a container that was there when a change of it began."""
+    """Makes the error for a container that was there when a change of it began."""
     return ContainerNotFound(
         f"Container {full_id[:12]} was removed by somebody else meanwhile.", id=full_id[:12]
     )
