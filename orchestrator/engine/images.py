@@ -21,7 +21,7 @@ class ImageCalls:
         self._pull_timeout = pull_timeout
 
     async def inspect(self, image: str) -> Image:
-        """Describes an image as the engine has it, without pulling; ImageNotFound if it has none."""
+        """Describes an image that the engine has; ImageNotFound if it has none. Pulls nothing."""
         with about(image=image):
             payload = await self._connection.call_twice(
                 "inspect_image",

@@ -19,7 +19,7 @@ TMPFS = "rw,noexec,nosuid,nodev,mode=1777,size=64m"
 
 
 def limits_of(request: CreateRequest, settings: Settings) -> Limits:
-    """Settles what the container of a request may use at most: what it asks for, else the defaults."""
+    """Settles what a container may use at most: what the request asks for, else the defaults."""
     return Limits(
         memory=request.memory or settings.default_memory,
         cpus=request.cpus or settings.default_cpus or None,
