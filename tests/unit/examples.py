@@ -10,7 +10,7 @@ from orchestrator.models import Container, CreateRequest, Image, Spec, State
 from orchestrator.policy import confinement_of, limits_of
 from orchestrator.settings import Settings
 
-PAYLOADS = Path(__file__).parent / "payloads"
+PAYLOADS = Path(__file__).parent / "recorded"
 ENGINES = ("20.10", "28.5")
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 

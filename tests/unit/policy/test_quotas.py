@@ -15,7 +15,7 @@ from orchestrator.policy import Quotas
 from orchestrator.settings import Settings
 from orchestrator.state import Inventory
 
-from .examples import container
+from ..examples import container
 
 MIB = 1024 * 1024
 SMALL = Limits(memory=64 * MIB, cpus=0.1, pids=10)

@@ -7,7 +7,7 @@ from orchestrator.errors import AmbiguousId, ContainerNotFound
 from orchestrator.models.models import State
 from orchestrator.state import Inventory
 
-from .examples import at, container
+from ..examples import at, container
 
 
 def inventory(*ids: str) -> Inventory:

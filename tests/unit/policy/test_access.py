@@ -11,7 +11,7 @@ from orchestrator.policy import Access
 from orchestrator.policy import access as module
 from orchestrator.settings import Unmanaged
 
-from .examples import container
+from ..examples import container
 
 OURS = container("a1" * 32, name="web")
 THEIRS = container("b2" * 32, name="db", managed=False)

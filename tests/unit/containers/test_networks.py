@@ -16,7 +16,7 @@ from orchestrator.models import Network, State
 from orchestrator.payloads import Enforcement
 from orchestrator.state import Inventory
 
-from .examples import container
+from ..examples import container
 
 pytestmark = pytest.mark.anyio
 

@@ -24,7 +24,7 @@ from orchestrator.settings import Settings
 from orchestrator.state import Inventory, Mirror, Watcher
 from orchestrator.state import watcher as watching
 
-from .examples import payload
+from ..examples import payload
 
 pytestmark = pytest.mark.anyio
 
