@@ -16,6 +16,7 @@ from ..errors import (
     ContainerNotFound,
     EngineTimeout,
     EngineUnavailable,
+    ImageNotFound,
     InvalidRequest,
     NameInUse,
     OrchestratorError,
@@ -23,6 +24,7 @@ from ..errors import (
 from ..labels import LABEL_CREATE, LABEL_NAME
 from ..models import Blueprint, Container
 from ..ports import Reservation
+from ..quantities import MIB
 from ..state import Mirror
 from .changes import Changes
 from .launch import Launcher, Undo
@@ -30,6 +32,13 @@ from .leftovers import MOVED_REPOSITORY, Leftovers
 from .networks import Networks, home_of
 
 log = logging.getLogger(__name__)
+
+# What the commits of moves are marked with, in an image's history.
+COMMENT = "orchestration-api: moved"
+# The engine stacks 125 layers at most.
+MOST_LAYERS = 100
+# Bytes that earlier moves may have added to an image, which it keeps when they are written anew.
+MOST_MOVED = 16 * MIB
 
 
 class Mover:
@@ -131,11 +140,32 @@ class Mover:
         async def attempt(reservation: Reservation) -> str:
             nonlocal committed
             if not committed:
-                await self._engine.containers.commit(container.full_id, image)
+                await self._save_files(blueprint, image)
                 committed = True
             return await self._try(blueprint, image, reservation)
 
         return await self._launcher.on_ports(reserve, attempt)
+
+    async def _save_files(self, blueprint: Blueprint, image: str) -> None:
+        """Makes an image of what is in a container. With each commit an image gets a layer more,
+        and keeps what earlier ones had; so one that has grown is made anew instead.
+        """
+        full_id = blueprint.container.full_id
+        if await self._has_grown(blueprint.image_id):
+            log.info("The image of %s is made anew in one layer", blueprint.container.id)
+            await self._engine.containers.flatten(full_id, image)
+        else:
+            await self._engine.containers.commit(full_id, image, COMMENT)
+
+    async def _has_grown(self, image_id: str) -> bool:
+        """Whether an image is to be made anew rather than get one more layer."""
+        try:
+            if (await self._engine.images.inspect(image_id)).layers >= MOST_LAYERS:
+                return True
+            history = await self._engine.images.history(image_id)
+        except ImageNotFound:  # nothing can be added to it
+            return True
+        return sum(layer.size for layer in history if layer.comment == COMMENT) > MOST_MOVED
 
     async def _try(self, blueprint: Blueprint, image: str, reservation: Reservation) -> str:
         """One try: the full id of the successor. If it does not come to run, it goes again."""

@@ -254,7 +254,25 @@ class _Client(docker.APIClient):
 
     So a thread is never held for longer than its caller waits; the SDK's own time-out would begin
     anew with each request, and a pull has none. (Of a stream it bounds the pauses.)
+
+    It knows nobody's logins: the SDK would read them as soon as it is made, and fail with whatever
+    it does not understand of the file. See credentials.
     """
+
+    @property
+    def _general_configs(self) -> dict[str, Any]:
+        """What the SDK keeps of the user's file: only the headers that requests are to have."""
+        kept: dict[str, Any] = self.__dict__["_kept_configs"]
+        return kept
+
+    @_general_configs.setter
+    def _general_configs(self, read: Any) -> None:
+        headers = read.get("HttpHeaders") if isinstance(read, dict) else None
+        usable = isinstance(headers, dict) and all(
+            isinstance(text, str) for pair in headers.items() for text in pair
+        )
+        # Not empty, or the SDK would look for the file once more.
+        self.__dict__["_kept_configs"] = {"HttpHeaders": headers if usable else {}}
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         deadline = deadline_of_this_thread()

@@ -150,17 +150,30 @@ class ContainerCalls:
             lambda client: client.remove_container(container_id, v=volumes, force=force),
         )
 
-    async def commit(self, container_id: str, image: str) -> None:
-        """Makes an image, `repository:tag`, of a container's file system. Takes as long as a pull
-        may: its files are written once more.
+    async def commit(self, container_id: str, image: str, comment: str) -> None:
+        """Makes an image, `repository:tag`, of a container's file system: its own image, and one
+        layer more with what has changed. Takes as long as a pull may.
         """
         repository, _, tag = image.partition(":")
         await self._connection.call(
             "commit",
             "pulls",
-            lambda client: client.commit(container_id, repository, tag),
+            lambda client: client.commit(container_id, repository, tag, message=comment),
             self._pull_timeout,
         )
+
+    async def flatten(self, container_id: str, image: str) -> None:
+        """Makes an image, `repository:tag`, of a container's files as they are: one layer, without
+        what was changed or removed since, and without a configuration. They go through this
+        process, a piece at a time. Takes as long as a pull may.
+        """
+        repository, _, tag = image.partition(":")
+
+        def flatten(client: Client) -> None:
+            files = client.export(container_id)
+            client.import_image(files, repository=repository, tag=tag, stream_src=True)
+
+        await self._connection.call("flatten", "pulls", flatten, self._pull_timeout)
 
     async def rename(self, container_id: str, name: str) -> None:
         """Gives a container another name. Raises NameInUse."""

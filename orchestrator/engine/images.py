@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from docker import APIClient as Client
 
 from .. import errors
-from ..models import Image
+from ..models import Image, Layer
 from ..payloads import parse_image, pull_failure
 from .connection import Connection, about
+from .credentials import login_for
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,9 @@ class ImageCalls:
         """Pulls an image. Raises ImageNotFound or ImagePullFailed with the reason in a sentence."""
 
         def pull(client: Client) -> None:
-            for line in client.pull(image, stream=True, decode=True):
+            login = login_for(image)
+            answers = client.pull(image, stream=True, decode=True, auth_config=dict(login.fields))
+            for line in answers:
                 if "error" in line:
                     raise _PullError(line["error"])
 
@@ -58,6 +61,15 @@ class ImageCalls:
             for name in image.get("RepoTags") or ()
             if name.startswith(f"{repository}:")
         ]
+
+    async def history(self, image: str) -> list[Layer]:
+        """Lists how an image was made, the last step first. Raises ImageNotFound."""
+        steps = await self._connection.call(
+            "image_history",
+            "reads",
+            lambda client: client.history(image),  # type: ignore[no-untyped-call]
+        )
+        return [Layer(int(each.get("Size") or 0), each.get("Comment") or "") for each in steps]
 
     async def remove(self, name: str) -> None:
         """Removes an image. No-op if a container needs it, or it is not there."""

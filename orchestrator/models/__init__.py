@@ -3,7 +3,7 @@
 from .create import (
     CreateRequest,
 )
-from .engine import Blueprint, EngineInfo, Image, Listed, Network
+from .engine import Blueprint, EngineInfo, Image, Layer, Listed, Network
 from .filters import (
     ContainerFilter,
     HistoryWindow,
@@ -79,6 +79,7 @@ __all__ = [
     "Image",
     "Index",
     "InterfaceCounters",
+    "Layer",
     "Limits",
     "Listed",
     "Network",

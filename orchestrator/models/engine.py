@@ -51,6 +51,15 @@ class Image:
     command: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     directory: str = ""
+    layers: int = 0
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One step in the making of an image."""
+
+    size: int  # bytes that it added; 0 for one that changed only the configuration
+    comment: str  # of who made it
 
 
 @dataclass(frozen=True)
@@ -70,5 +79,6 @@ class Blueprint:
 
     container: Container
     running: bool
+    image_id: str  # of the image that it was made from
     networks: tuple[str, ...]  # those that it is on beside the one that it is created with
     inspection: Mapping[str, Any] = field(repr=False)  # GET /containers/{id}/json

@@ -21,6 +21,7 @@ def parse_image(reference: str, payload: Mapping[str, Any]) -> Image:
         command=tuple(config.get("Cmd") or ()),
         env=variables(config.get("Env") or ()),
         directory=config.get("WorkingDir") or "",
+        layers=len((payload.get("RootFS") or {}).get("Layers") or ()),
     )
 
 

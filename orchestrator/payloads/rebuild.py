@@ -94,6 +94,7 @@ def parse_blueprint(payload: Mapping[str, Any]) -> Blueprint:
     return Blueprint(
         container=parse_container(payload),
         running=bool(payload["State"]["Running"]),
+        image_id=str(payload["Image"]),
         networks=tuple(name for name in endpoints(payload) if name != primary),
         inspection=payload,
     )
