@@ -11,6 +11,8 @@ _MEMORY = re.compile(r"(\d{1,20}(?:\.\d{1,6})?)\s*([bkmgt]?)(?:i?b)?", re.IGNORE
 MEMORY_PATTERN = r"^[0-9]{1,20}(?:\.[0-9]{1,6})? ?[bkmgtBKMGT]?(?:[iI]?[bB])?$"
 _FACTORS = {"": 1, "b": 1, "k": 1024, "m": MIB, "g": 1024 * MIB, "t": 1024 * 1024 * MIB}
 
+_CONTAINER_PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", re.ASCII)
+
 # 6 MiB is the least that the engine accepts; 16 TiB is beyond any host and within its 64 bits.
 MEMORY_MIN = 6 * MIB
 MEMORY_MAX = 16 * 1024 * 1024 * MIB
@@ -45,6 +47,19 @@ def parse_memory(value: object) -> int:
 def megabytes(size: int | None) -> str | None:
     """Bytes as people read them, in units of 1024²: 47427092 is "45.23 MB"."""
     return None if size is None else f"{size / MIB:.2f} MB"
+
+
+def expanded(text: str) -> list[str]:
+    """Container ports from "80", "53/udp" or "6379-6382/tcp", each with its protocol; nothing for
+    what is none. A range has its ports in order.
+    """
+    match = _CONTAINER_PORTS.fullmatch(text.strip().lower())
+    if match is None:
+        return []
+    first, last = int(match[1]), int(match[2] or match[1])
+    if not 1 <= first <= last <= 65535:
+        return []
+    return [f"{number}/{match[3] or 'tcp'}" for number in range(first, last + 1)]
 
 
 @dataclass(frozen=True)

@@ -340,6 +340,21 @@ def translated() -> Iterator[None]:
 
 
 @contextmanager
+def understood(what: str) -> Iterator[None]:
+    """Turns what cannot be made of an answer of the engine into an error that names what it is
+    about. Nobody has tried every engine, and images may hold anything.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        log.exception("What the engine says of %s is not understood", what)
+        raise errors.EngineFailed(
+            f"The Docker engine describes {what} in a way that this service does not understand."
+            " Its log has more under this request's id."
+        ) from error
+
+
+@contextmanager
 def about(*, image: str | None = None, name: str | None = None) -> Iterator[None]:
     """Puts the image or name of a call into the errors that are about it."""
     try:

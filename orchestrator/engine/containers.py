@@ -19,7 +19,7 @@ from ..payloads import (
     rebuilt_body,
     without_control_group,
 )
-from .connection import Connection, about
+from .connection import Connection, about, understood
 
 Inspection = dict[str, Any]
 
@@ -36,7 +36,8 @@ class ContainerCalls:
         entries = await self._connection.call(
             "list", "reads", lambda client: client.containers(all=True)
         )
-        return [parse_listed(entry) for entry in entries]
+        with understood("its containers"):
+            return [parse_listed(entry) for entry in entries]
 
     async def find(self, label: str, value: str) -> builtins.list[str]:
         """Finds the full ids of the containers that have a label with this value."""
@@ -48,7 +49,9 @@ class ContainerCalls:
 
     async def inspect(self, container_id: str) -> Container:
         """Describes a container by its id or name. Of its limits, those that the engine applies."""
-        container = parse_container(await self._inspection(container_id))
+        payload = await self._inspection(container_id)
+        with understood(f"container {container_id[:12]}"):
+            container = parse_container(payload)
         enforcement = self._connection.enforcement
         if not enforcement.missing:
             return container
@@ -57,7 +60,9 @@ class ContainerCalls:
 
     async def blueprint(self, container_id: str) -> Blueprint:
         """Describes all that is needed to make a container once more."""
-        return parse_blueprint(await self._inspection(container_id))
+        payload = await self._inspection(container_id)
+        with understood(f"container {container_id[:12]}"):
+            return parse_blueprint(payload)
 
     async def environment(self, container_id: str) -> dict[str, str]:
         """Reads a container's variables with their values, in the engine's order."""
@@ -193,7 +198,8 @@ class ContainerCalls:
             return answer, time.thread_time() - began
 
         payload, cpu = await self._connection.call("stats", "statistics", stats)
-        sample = parse_engine_stats(payload)
+        with understood(f"what container {container_id[:12]} uses"):
+            sample = parse_engine_stats(payload)
         if sample is not None and not self._connection.enforcement.counts:
             sample = without_control_group(sample)
         return sample, cpu

@@ -8,7 +8,7 @@ from docker import APIClient as Client
 from .. import errors
 from ..models import Image, Layer
 from ..payloads import parse_image, pull_failure
-from .connection import Connection, about
+from .connection import Connection, about, understood
 from .credentials import login_for
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,8 @@ class ImageCalls:
                 "reads",
                 lambda client: client.inspect_image(image),  # type: ignore[no-untyped-call]
             )
-        return parse_image(image, payload)
+        with understood(f'image "{image}"'):
+            return parse_image(image, payload)
 
     async def pull(self, image: str) -> None:
         """Pulls an image. Raises ImageNotFound or ImagePullFailed with the reason in a sentence."""

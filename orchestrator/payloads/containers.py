@@ -4,7 +4,7 @@ Shapes are those of the Docker Engine API, `GET /containers/{id}/json` and `GET 
 in the versions 1.40 and later; fields that a version lacks are absent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from ..labels import (
     LABEL_IMAGE,
     LABEL_MANAGED,
     LABEL_MOVED_FROM,
+    LABEL_PORTS,
     LABEL_PREVIOUS_PORTS,
     LABEL_REQUEST,
     LABEL_START,
@@ -39,9 +40,9 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
     fingerprint = labels.pop(LABEL_REQUEST, None)
     status = _state(state["Status"])
     runs = status in ("running", "paused", "restarting")
-    own = _own_ports(host)
+    own = _in_order(_own_ports(host), labels)
     bound = (payload["NetworkSettings"].get("Ports") or {}) if runs else {}
-    published, held = _published(bound), _host_ports(bound)
+    published, held = _published(bound, list(own.values())), _host_ports(bound)
     ended = not runs and status != "created"
     managed = labels.get(LABEL_MANAGED) == "true"
     earlier_ids = words(labels, LABEL_MOVED_FROM) if managed else ()
@@ -90,7 +91,7 @@ def environment_of(payload: Mapping[str, Any]) -> dict[str, str]:
     """A container's environment variables, from `GET /containers/{id}/json`, in the engine's
     order. Of a name that is there twice the last value counts, as it does for most programs.
     """
-    return variables(payload["Config"].get("Env") or ())
+    return variables(payload["Config"].get("Env"))
 
 
 def parse_listed(summary: Mapping[str, Any]) -> Listed:
@@ -141,6 +142,14 @@ def _own_ports(host: Mapping[str, Any]) -> dict[int, str]:
     return _host_ports(host.get("PortBindings") or {})
 
 
+def _in_order(ports: Mapping[int, str], labels: Mapping[str, str]) -> dict[int, str]:
+    """The ports of a container of ours in the order in which they were asked for, as its label has
+    them; the engine tells them by the alphabet, 10000/tcp before 5000/tcp.
+    """
+    order = {word: place for place, word in enumerate(words(labels, LABEL_PORTS))}
+    return dict(sorted(ports.items(), key=lambda item: order.get(str(item[0]), len(order))))
+
+
 def _host_ports(ports: Mapping[str, Any]) -> dict[int, str]:
     """port -> container port, of every binding: one container port may be on several ports."""
     return {
@@ -151,10 +160,15 @@ def _host_ports(ports: Mapping[str, Any]) -> dict[int, str]:
     }
 
 
-def _published(ports: Mapping[str, Any]) -> dict[str, tuple[str, int]]:
-    """container port -> address and port; of several, the lowest port of an IPv4 address."""
+def _published(ports: Mapping[str, Any], order: Sequence[str]) -> dict[str, tuple[str, int]]:
+    """container port -> address and port; of several, the lowest port of an IPv4 address. Those in
+    `order` come first.
+    """
     shown: dict[str, tuple[str, int]] = {}
-    for container_port, bindings in ports.items():
+    for container_port in sorted(
+        ports, key=lambda each: order.index(each) if each in order else len(order)
+    ):
+        bindings = ports[container_port]
         usable = [binding for binding in bindings or () if binding.get("HostPort")]
         if usable:
             first = min(usable, key=lambda each: (":" in each["HostIp"], int(each["HostPort"])))

@@ -5,10 +5,13 @@ from typing import Any
 
 from ..labels import LABEL_MANAGED
 from ..models import Image, Program
+from ..quantities import expanded
 
 
 def parse_image(reference: str, payload: Mapping[str, Any]) -> Image:
-    """An Image from `GET /images/{name}/json`, asked for by `reference`."""
+    """An Image from `GET /images/{name}/json`, asked for by `reference`. What others' tools have
+    written into its configuration need not be tidy: what means nothing is left out.
+    """
     config = payload.get("Config") or {}
     return Image(
         reference=reference,
@@ -17,23 +20,36 @@ def parse_image(reference: str, payload: Mapping[str, Any]) -> Image:
         labels=image_labels(payload),
         exposed_ports=tuple(exposed_ports(payload)),
         user=str(config.get("User") or ""),
-        program=tuple(config.get("Entrypoint") or ()),
-        command=tuple(config.get("Cmd") or ()),
-        env=variables(config.get("Env") or ()),
-        directory=config.get("WorkingDir") or "",
+        program=_words(config.get("Entrypoint")),
+        command=_words(config.get("Cmd")),
+        env=variables(config.get("Env")),
+        directory=str(config.get("WorkingDir") or ""),
         layers=len((payload.get("RootFS") or {}).get("Layers") or ()),
     )
 
 
 def image_labels(image: Mapping[str, Any]) -> dict[str, str]:
     """The labels that a container of an image (`GET /images/{name}/json`) inherits."""
-    return dict((image.get("Config") or {}).get("Labels") or {})
+    labels = (image.get("Config") or {}).get("Labels")
+    if not isinstance(labels, Mapping):
+        return {}
+    return {str(name): str(value) for name, value in labels.items()}
 
 
 def exposed_ports(image: Mapping[str, Any]) -> list[str]:
-    """The container ports that an image (`GET /images/{name}/json`) exposes, lowest first."""
-    exposed = (image.get("Config") or {}).get("ExposedPorts") or {}
-    return sorted(exposed, key=lambda port: (int(port.partition("/")[0]), port))
+    """The container ports that an image (`GET /images/{name}/json`) exposes, lowest first; of a
+    range like "6379-6382/tcp" each.
+    """
+    exposed = (image.get("Config") or {}).get("ExposedPorts") or ()
+    found = {port for text in exposed for port in expanded(str(text))}
+    return sorted(found, key=lambda port: (int(port.partition("/")[0]), port))
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    """A command, which is a list of words, or one text where somebody has written one."""
+    if isinstance(value, str):
+        return (value,) if value else ()
+    return tuple(str(word) for word in value or ())
 
 
 def program_of(
@@ -45,17 +61,17 @@ def program_of(
     """The program of a container or image, by the `Config` of its inspection, with another command
     and further variables; None if it names none, which the engine has its own words for.
     """
-    words = [*(config.get("Entrypoint") or ()), *(command or config.get("Cmd") or ())]
-    inherited = variables(config.get("Env") or ())
-    return Program.of(words, {**inherited, **(env or {})}, config.get("WorkingDir") or "")
+    words = [*_words(config.get("Entrypoint")), *(command or _words(config.get("Cmd")))]
+    inherited = variables(config.get("Env"))
+    return Program.of(words, {**inherited, **(env or {})}, str(config.get("WorkingDir") or ""))
 
 
-def variables(texts: Sequence[str]) -> dict[str, str]:
+def variables(texts: Sequence[Any] | None) -> dict[str, str]:
     """Environment variables from texts like "NAME=value", in their order. Of a name that is there
-    twice the last value counts, as it does for most programs.
+    twice the last value counts, as it does for most programs; one without a name is none.
     """
-    pairs = (each.partition("=") for each in texts)
-    return {name: value for name, _, value in pairs}
+    pairs = (str(each).partition("=") for each in texts or ())
+    return {name: value for name, _, value in pairs if name}
 
 
 def is_own_volume(volume: Mapping[str, Any]) -> bool:
