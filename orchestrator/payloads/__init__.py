@@ -25,6 +25,10 @@ from .refusals import (
     refusal,
     tunnel_failure,
 )
+from .statistics import (
+    parse_engine_stats,
+    without_control_group,
+)
 
 __all__ = [
     "Enforcement",
@@ -39,9 +43,11 @@ __all__ = [
     "is_husk",
     "is_own_volume",
     "parse_container",
+    "parse_engine_stats",
     "pull_failure",
     "rebuilt_body",
     "refusal",
     "tunnel_failure",
+    "without_control_group",
     "words",
 ]

@@ -1,24 +1,22 @@
-"""What a container uses: two samples of its counters become figures. Pure.
+"""Makes a container's figures out of two samples of its counters. Pure.
 
-Samples come from the kernel's files (`cgroups`) or from the engine's JSON, whose shape is that of
-`GET /containers/{id}/stats` of the Docker Engine API. The figures are the docker CLI's
+Samples come from the kernel's files (`host.cgroups`) or from the engine's JSON
+(`payloads.statistics`). The figures are the docker CLI's
 (cli/command/container/stats_helpers.go): the CPU share is the container's part of the host's CPU
 time, times the number of CPUs; the memory usage leaves out the inactive page cache, which the
 kernel takes back as soon as somebody needs memory.
 """
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from ..models import Container, ContainerStats, InterfaceCounters, Sample, without_cache
+from ..models import Container, ContainerStats, Sample
 from ..quantities import megabytes
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What happened between two samples. All is None where that is not known."""
+    """Holds what happened between two samples; None is not known."""
 
     interval: float | None = None  # seconds
     cpu_percent: float | None = None  # 100 is one CPU
@@ -30,58 +28,8 @@ class Rates:
     block_write: float | None = None
 
 
-def parse_engine_stats(payload: Mapping[str, Any]) -> Sample | None:
-    """A sample from the engine's reply; None when it says nothing, as for a stopped container."""
-    cpu = payload.get("cpu_stats") or {}
-    memory = payload.get("memory_stats") or {}
-    usage = (cpu.get("cpu_usage") or {}).get("total_usage")
-    # A container that has ended is answered with an empty object or with zeros all over.
-    if not usage and not memory.get("usage"):
-        return None
-    counters = memory.get("stats") or {}
-    cache = _either(counters, "total_inactive_file", "inactive_file")
-    per_cpu = (cpu.get("cpu_usage") or {}).get("percpu_usage")  # absent on cgroup v2
-    throttling = cpu.get("throttling_data") or {}
-    blocks = (payload.get("blkio_stats") or {}).get("io_service_bytes_recursive")
-    return Sample(
-        at=datetime.fromisoformat(payload["read"]).astimezone(UTC).timestamp(),
-        source="engine",
-        cpu_ns=usage,
-        host_cpu_ns=cpu.get("system_cpu_usage"),
-        cpus=cpu.get("online_cpus") or (len(per_cpu) if per_cpu else None),
-        cpu_periods=throttling.get("periods"),
-        cpu_throttled_periods=throttling.get("throttled_periods"),
-        cpu_throttled_ns=throttling.get("throttled_time"),
-        memory_total=memory.get("usage"),
-        memory=without_cache(memory.get("usage"), cache),
-        memory_cache=cache,
-        memory_rss=_either(counters, "total_rss", "anon"),
-        memory_page_cache=_either(counters, "total_cache", "file"),
-        memory_swap=_either(counters, "total_swap", "swap"),
-        memory_limit=memory.get("limit"),
-        networks=_interfaces(payload.get("networks")),
-        block_read=_blocks(blocks, "read"),
-        block_write=_blocks(blocks, "write"),
-        pids=(payload.get("pids_stats") or {}).get("current"),
-    )
-
-
-def without_control_group(sample: Sample) -> Sample:
-    """What a sample tells of a container that has no control group of its own: its traffic. All
-    else was counted for others as well.
-    """
-    return Sample(
-        at=sample.at,
-        source=sample.source,
-        host_cpu_ns=sample.host_cpu_ns,
-        cpus=sample.cpus,
-        memory_limit=sample.memory_limit,
-        networks=sample.networks,
-    )
-
-
 def follows(earlier: Sample, later: Sample) -> bool:
-    """Whether two samples are of one run of a container: its counters only grow within a run."""
+    """Tells whether two samples are of one run of a container, in which its counters only grow."""
     return (
         later.at > earlier.at
         and earlier.cpu_ns is not None
@@ -91,7 +39,7 @@ def follows(earlier: Sample, later: Sample) -> bool:
 
 
 def rates(earlier: Sample | None, later: Sample) -> Rates:
-    """The means between two samples; nothing is known without an earlier one of the same run."""
+    """Returns the means between two samples; all None without an earlier one of the same run."""
     if earlier is None or not follows(earlier, later):
         return Rates()
     seconds = later.at - earlier.at
@@ -119,7 +67,7 @@ def rates(earlier: Sample | None, later: Sample) -> Rates:
 def summarise(
     container: Container, since: Rates, sample: Sample, age: float = 0.0
 ) -> ContainerStats:
-    """The figures of a sample that is `age` seconds old, and the means of the time before it."""
+    """Returns a container's figures: of a sample `age` seconds old, and means of the time before."""
     percent, share, limit = since.cpu_percent, since.host_share, container.limits.cpus
     memory_percent = None
     if sample.memory is not None and sample.memory_limit:
@@ -157,43 +105,9 @@ def summarise(
 
 
 def _host_share(earlier: Sample, later: Sample) -> float | None:
-    """Δtotal_usage / Δsystem_cpu_usage, 0 to 1; 0 when either did not grow, as in the CLI."""
+    """Returns Δtotal_usage / Δsystem_cpu_usage, 0 to 1; 0 if either did not grow, as in the CLI."""
     if None in (earlier.cpu_ns, later.cpu_ns, earlier.host_cpu_ns, later.host_cpu_ns):
         return None
     spent = (later.cpu_ns or 0) - (earlier.cpu_ns or 0)
     total = (later.host_cpu_ns or 0) - (earlier.host_cpu_ns or 0)
     return spent / total if spent > 0 and total > 0 else 0.0
-
-
-def _either(counters: Mapping[str, Any], v1: str, v2: str) -> int | None:
-    """A counter of memory.stat by its name on cgroup v1, with all groups below, or on v2."""
-    value = counters.get(v1, counters.get(v2))
-    return None if value is None else int(value)
-
-
-def _interfaces(
-    networks: Mapping[str, Mapping[str, Any]] | None,
-) -> dict[str, InterfaceCounters] | None:
-    """Absent without a network, and with the host's."""
-    if networks is None:
-        return None
-    names = InterfaceCounters.model_fields
-    return {
-        interface: InterfaceCounters(**{name: int(counters.get(name) or 0) for name in names})
-        for interface, counters in networks.items()
-    }
-
-
-def _blocks(entries: Iterable[Mapping[str, Any]] | None, operation: str) -> int | None:
-    """Bytes over all devices; cgroup v1 writes "Read", v2 "read".
-
-    A kernel that does not count says the same as for a container that did nothing: an empty list,
-    or null. So neither is taken for a zero.
-    """
-    if not entries:
-        return None
-    return sum(
-        int(entry.get("value") or 0)
-        for entry in entries
-        if str(entry.get("op", "")).lower() == operation
-    )

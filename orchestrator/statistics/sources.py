@@ -15,8 +15,8 @@ from ..engine import Engine
 from ..errors import OrchestratorError
 from ..host import CgroupReader, allow_more_files
 from ..models import Container, Sample, Source
+from ..payloads import parse_engine_stats, without_control_group
 from ..settings import Settings
-from .figures import parse_engine_stats, without_control_group
 from .pace import Interest
 from .sampler_counts import SamplerCounts
 

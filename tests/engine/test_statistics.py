@@ -14,7 +14,7 @@ import httpx
 import psutil
 import pytest
 
-from orchestrator.statistics.figures import parse_engine_stats
+from orchestrator.payloads import parse_engine_stats
 from tests.conftest import Service, wait_until
 
 from .cpu_record import CpuRecord

@@ -10,14 +10,8 @@ from typing import Any
 import pytest
 
 from orchestrator.models import ContainerStats, Limits, Sample
-from orchestrator.statistics.figures import (
-    Rates,
-    follows,
-    parse_engine_stats,
-    rates,
-    summarise,
-    without_control_group,
-)
+from orchestrator.payloads import parse_engine_stats, without_control_group
+from orchestrator.statistics.figures import Rates, follows, rates, summarise
 
 from .containers import PAYLOADS, container, payload
 
