@@ -12,7 +12,7 @@ from ..models import InterfaceCounters, Sample, without_cache
 
 
 def parse_engine_stats(payload: Mapping[str, Any]) -> Sample | None:
-    """Returns the sample in an engine's reply; None if it says nothing, as for a stopped container."""
+    """Returns the sample in a reply; None if it says nothing, as of a stopped container."""
     cpu = payload.get("cpu_stats") or {}
     memory = payload.get("memory_stats") or {}
     usage = (cpu.get("cpu_usage") or {}).get("total_usage")

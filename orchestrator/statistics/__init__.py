@@ -7,13 +7,13 @@ from .meters import (
     MeteredRequests,
     Meters,
 )
-from .metrics import (
+from .pace import (
+    Interest,
+)
+from .prometheus import (
     MEDIA_TYPES,
     Metrics,
     format_for,
-)
-from .pace import (
-    Interest,
 )
 from .sampler import (
     Sampler,

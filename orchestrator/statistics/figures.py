@@ -67,7 +67,7 @@ def rates(earlier: Sample | None, later: Sample) -> Rates:
 def summarise(
     container: Container, since: Rates, sample: Sample, age: float = 0.0
 ) -> ContainerStats:
-    """Returns a container's figures: of a sample `age` seconds old, and means of the time before."""
+    """Returns a container's figures: of a sample `age` seconds old, and means since the last."""
     percent, share, limit = since.cpu_percent, since.host_share, container.limits.cpus
     memory_percent = None
     if sample.memory is not None and sample.memory_limit:

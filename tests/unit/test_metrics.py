@@ -23,8 +23,8 @@ from orchestrator.statistics import (
     SamplerCounts,
     format_for,
 )
-from orchestrator.statistics import metrics as telling
-from orchestrator.statistics.metrics import State, exposition
+from orchestrator.statistics import prometheus as telling
+from orchestrator.statistics.prometheus import Snapshot, exposition
 
 from .containers import container
 
@@ -60,7 +60,7 @@ FULL = Sample(
 )  # fmt: skip
 
 
-def state(*samples: tuple[Container, Sample], **other: Any) -> State:
+def state(*samples: tuple[Container, Sample], **other: Any) -> Snapshot:
     given: dict[str, Any] = {
         "version": "1.2.3",
         "samples": list(samples),
@@ -74,10 +74,10 @@ def state(*samples: tuple[Container, Sample], **other: Any) -> State:
         "repaired_ports": 0,
         "listing_age": None,
     }
-    return State(**given | other)
+    return Snapshot(**given | other)
 
 
-def told(of: State, counted: CollectorRegistry | None = None) -> dict[tuple[str, str], float]:
+def told(of: Snapshot, counted: CollectorRegistry | None = None) -> dict[tuple[str, str], float]:
     """(name, the labels that tell one from another) -> value."""
     text = exposition(of, counted or CollectorRegistry())
     return {
