@@ -34,6 +34,7 @@ from orchestrator.http import (
     MAX_HEADERS_SIZE,
     Keyring,
     Limits,
+    MeteredRequests,
     StreamLimit,
     audit,
     connections,
@@ -71,7 +72,6 @@ from orchestrator.service import Service
 from orchestrator.settings import BadSettings, Settings, load_settings
 from orchestrator.statistics import (
     MEDIA_TYPES,
-    MeteredRequests,
     Meters,
     StatsSelection,
     StreamPace,
@@ -840,7 +840,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
     app.add_middleware(security.SecurityHeaders)
     app.add_middleware(request_ids.RequestIds)
-    app.add_middleware(MeteredRequests, meters=meters)
+    app.add_middleware(MeteredRequests, answered=meters.requested)
     for kind in (errors.OrchestratorError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer_problem)
     add_service_routes(app)

@@ -4,7 +4,6 @@ from .host import (
     HostMonitor,
 )
 from .meters import (
-    MeteredRequests,
     Meters,
 )
 from .pace import (
@@ -34,7 +33,6 @@ __all__ = [
     "MEDIA_TYPES",
     "HostMonitor",
     "Interest",
-    "MeteredRequests",
     "Meters",
     "Metrics",
     "Sampler",

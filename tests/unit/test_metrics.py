@@ -11,13 +11,13 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+from orchestrator.http import MeteredRequests
 from orchestrator.models import Container, InterfaceCounters, Limits, Sample
 from orchestrator.ports import PortAllocator
 from orchestrator.quantities import PortRange
 from orchestrator.state import Inventory
 from orchestrator.statistics import (
     MEDIA_TYPES,
-    MeteredRequests,
     Meters,
     Metrics,
     SamplerCounts,
@@ -321,7 +321,7 @@ async def answer(meters: Meters, status: int | None, method: str = "GET", **scop
     async def nothing(*_: Any) -> Any: ...
 
     asked = {"type": "http", "method": method, "path": "/containers/web"} | scope
-    await MeteredRequests(app, meters)(asked, nothing, nothing)
+    await MeteredRequests(app, meters.requested)(asked, nothing, nothing)
 
 
 def requests(meters: Meters) -> Iterator[tuple[str, float]]:
