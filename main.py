@@ -6,7 +6,6 @@ memory.
 """
 
 import asyncio
-import resource
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
@@ -30,6 +29,7 @@ from uvicorn.config import LOGGING_CONFIG
 from orchestrator import __version__
 from orchestrator.callers import BadKeys
 from orchestrator.errors import errors
+from orchestrator.host import allow_more_files
 from orchestrator.http import (
     MAX_HEADERS_SIZE,
     Keyring,
@@ -878,20 +878,13 @@ def __getattr__(name: str) -> Any:
         sys.exit(f"docker-orchestration-api: {error}")
 
 
-def raise_file_limit() -> None:
-    """As many open files as this process may have: each connection is one."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
 def main() -> None:
     try:
         settings = load_settings()
         app = create_app(settings)
     except BadSettings as error:
         sys.exit(f"docker-orchestration-api: {error}")
-    raise_file_limit()
+    allow_more_files()  # each connection is one
     with suppress(KeyboardInterrupt):
         uvicorn.run(
             app,

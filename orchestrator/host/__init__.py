@@ -2,7 +2,6 @@
 
 from .cgroups import (
     CgroupReader,
-    allow_more_files,
 )
 from .figures import (
     Reading,
@@ -15,6 +14,9 @@ from .interfaces import (
 )
 from .listeners import (
     HostPorts,
+)
+from .open_files import (
+    allow_more_files,
 )
 from .own_container import (
     own_container_id,

@@ -39,14 +39,14 @@ FILES_V2 = {
 
 
 @dataclass(frozen=True)
-class HostCpu:
+class HostCpuTime:
     """CPU time of the host, as the engine counts it for its statistics."""
 
     ns: int  # of all CPUs together: user, nice, system, idle, iowait, irq, softirq; not stolen time
     cpus: int
 
 
-def parse_host_cpu(text: bytes) -> HostCpu:
+def parse_host_cpu(text: bytes) -> HostCpuTime:
     """From /proc/stat (proc(5)), as getSystemCPUUsage of the engine adds it up
     (daemon/stats_unix.go): seven fields, without stolen time. ValueError when it is something else.
     """
@@ -55,7 +55,7 @@ def parse_host_cpu(text: bytes) -> HostCpu:
     if len(fields) < 8 or fields[0] != b"cpu":
         raise ValueError("not /proc/stat")
     cpus = sum(1 for line in lines[1:] if line.startswith(b"cpu"))
-    return HostCpu(sum(map(int, fields[1:8])) * _TICK_NS, cpus)
+    return HostCpuTime(sum(map(int, fields[1:8])) * _TICK_NS, cpus)
 
 
 def parse_interfaces(text: bytes) -> dict[str, InterfaceCounters] | None:
@@ -83,7 +83,7 @@ def parse_interfaces(text: bytes) -> dict[str, InterfaceCounters] | None:
 def parse_v1(
     texts: dict[str, bytes],
     *,
-    host: HostCpu,
+    host: HostCpuTime,
     at: float,
     networks: dict[str, InterfaceCounters] | None,
     memory_limit: int | None,
@@ -118,7 +118,7 @@ def parse_v1(
 def parse_v2(
     texts: dict[str, bytes],
     *,
-    host: HostCpu,
+    host: HostCpuTime,
     at: float,
     networks: dict[str, InterfaceCounters] | None,
     memory_limit: int | None,

@@ -15,7 +15,6 @@ belongs to one thread, which it blocks for as long as the kernel takes.
 import logging
 import os
 import re
-import resource
 import time
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
@@ -27,12 +26,13 @@ from ..models import Container, Sample
 from .cgroup_files import (
     FILES_V1,
     FILES_V2,
-    HostCpu,
+    HostCpuTime,
     parse_host_cpu,
     parse_interfaces,
     parse_v1,
     parse_v2,
 )
+from .open_files import files_allowed
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +45,6 @@ KNOWN_PLACES = 16
 SEARCH_SECONDS = 10.0
 # How deep such a search goes. A rootless engine's groups are six levels down.
 SEARCH_DEPTH = 10
-
-# Of a limit on open files, what is left to everything else: sockets of callers and of the engine.
-RESERVED_FILES = 1024
 
 _GROUP_NAME = re.compile(r"(?:docker-|libpod-)?([0-9a-f]{64})(?:\.scope)?")
 
@@ -99,7 +96,7 @@ class CgroupReader:
     def close(self) -> None:
         self.keep(())
 
-    def _sample(self, container: Container, host: HostCpu) -> Sample | None:
+    def _sample(self, container: Container, host: HostCpuTime) -> Sample | None:
         group = self._open.get(container.full_id)
         if group is not None:
             if group.pid == container.pid and (sample := self._read(group, container, host)):
@@ -116,7 +113,7 @@ class CgroupReader:
             group.close()
         return sample
 
-    def _read(self, group: "_Group", container: Container, host: HostCpu) -> Sample | None:
+    def _read(self, group: "_Group", container: Container, host: HostCpuTime) -> Sample | None:
         parse = parse_v2 if self.version == 2 else parse_v1
         limit = container.limits.memory
         try:
@@ -219,19 +216,6 @@ class _Group:
         for file in self.files.values():
             os.close(file)
         self.files.clear()
-
-
-def allow_more_files() -> None:
-    """Raises this process's limit of open files as far as it may go."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        with suppress(ValueError, OSError):  # macOS allows less than it says
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def files_allowed() -> int:
-    """How many files a reader may keep open; 0 where the limit leaves no room for that."""
-    return max(0, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_FILES)
 
 
 def _ought_to_have_network(container: Container) -> bool:

@@ -165,7 +165,7 @@ class HostFiles:
             cpu=cpu,
             cpus=cpus,
             load=parse_load(self._text("loadavg")),
-            memory=parse_memory(self._text("meminfo")),
+            memory=parse_meminfo(self._text("meminfo")),
             disk=_disk(),
             networks=parse_traffic(self._network.read_text(), self._without_hardware),
             uptime=float(self._text("uptime").split()[0]),
@@ -263,7 +263,7 @@ def parse_load(text: str) -> tuple[float, float, float]:
     return one, five, fifteen
 
 
-def parse_memory(text: str) -> Memory:
+def parse_meminfo(text: str) -> Memory:
     """From /proc/meminfo, whose kB are 1024 bytes."""
     kilobytes = {name: int(rest.split()[0]) for name, _, rest in _partitioned(text.splitlines())}
     return Memory(kilobytes["MemTotal"] * 1024, kilobytes["MemAvailable"] * 1024)

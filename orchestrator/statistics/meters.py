@@ -21,7 +21,7 @@ _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class Meters:
-    """Holds the counters, in a registry of their own, with what the kernel tells of this process."""
+    """Holds the counters, in a registry of its own, with what the kernel tells of this process."""
 
     def __init__(self) -> None:
         # Else each has a second series, with the time of its beginning.
