@@ -171,7 +171,7 @@ Pace = Annotated[StreamPace, Query()]
 def get_running_container(service: ListedService, key: ContainerKey) -> Container:
     """For streams, which cannot answer with a problem any more once they have begun."""
     container = service.inventory.get(key)
-    service.sampler.require_stream(container)
+    service.streams.require_stream(container)
     return container
 
 
@@ -511,7 +511,7 @@ def add_all_statistics_routes(app: FastAPI) -> None:
         """Server-sent events, one every `every` seconds, each an answer of `GET
         /containers/stats`. A reader that is slow misses some. The last one is called `end`.
         """
-        follow = service.sampler.follow_all(
+        follow = service.streams.follow_all(
             lambda: wanted.of(service.inventory.all()), wanted.every
         )
         async for event in events(follow, wanted.limit, shutting_down, wanted.answer):
@@ -573,8 +573,8 @@ def add_statistics_routes(app: FastAPI) -> None:
         and says why: `removed`, `stopped`, `limit`, `shutting-down`.
         """
         full_id = container.full_id
-        follow = service.sampler.follow(full_id, pace.every)
-        async for event in events(follow, pace.limit, lambda: service.sampler.ended(full_id)):
+        follow = service.streams.follow(full_id, pace.every)
+        async for event in events(follow, pace.limit, lambda: service.streams.ended(full_id)):
             yield event
 
     @app.get(

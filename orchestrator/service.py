@@ -25,8 +25,8 @@ from .statistics import (
     Meters,
     Metrics,
     Sampler,
-    SamplerCounts,
     Sources,
+    Streams,
 )
 
 log = logging.getLogger(__name__)
@@ -48,6 +48,7 @@ class Service:
     creates: IdempotentCreates
     environments: Environments
     sampler: Sampler
+    streams: Streams
     host: HostMonitor
     metrics: Metrics
     started: float = field(default_factory=time.monotonic)
@@ -63,10 +64,10 @@ class Service:
         lifecycle = Lifecycle(
             engine, inventory, ports, host_ports, networks, watcher.refresh, access, settings
         )
-        interest, counts = Interest(settings.stats_cpu_percent / 100), SamplerCounts()
+        interest = Interest(settings.stats_cpu_percent / 100)
         host = HostMonitor(settings)
-        sources = Sources(engine, settings, interest, counts)
-        sampler = Sampler(sources, host, inventory, access, interest, counts, settings)
+        sources = Sources(engine, settings, interest)
+        sampler = Sampler(sources, host, inventory, access, interest, settings)
         return cls(
             settings=settings,
             engine=engine,
@@ -77,6 +78,7 @@ class Service:
             creates=IdempotentCreates(engine, inventory, watcher.refresh, lifecycle.create),
             environments=Environments(engine, inventory, access),
             sampler=sampler,
+            streams=Streams(sampler, inventory, access, interest),
             host=host,
             metrics=Metrics(meters, inventory, ports, watcher, sampler, __version__),
         )
@@ -105,7 +107,7 @@ class Service:
     def _end(self) -> None:
         """The process is told to end: nothing new begins, and streams end."""
         self.lifecycle.refuse()
-        self.sampler.end()
+        self.streams.end()
 
 
 @contextmanager

@@ -17,16 +17,17 @@ from .prometheus import (
 from .sampler import (
     Sampler,
 )
-from .sampler_counts import (
-    SamplerCounts,
-)
 from .selection import (
     StatsSelection,
     StreamPace,
     StreamSelection,
 )
 from .sources import (
+    SamplerCounts,
     Sources,
+)
+from .streams import (
+    Streams,
 )
 
 __all__ = [
@@ -41,5 +42,6 @@ __all__ = [
     "StatsSelection",
     "StreamPace",
     "StreamSelection",
+    "Streams",
     "format_for",
 ]

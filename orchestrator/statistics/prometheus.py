@@ -23,7 +23,7 @@ from ..state import Inventory, Watcher
 from . import cadvisor
 from .meters import PREFIX, Meters
 from .sampler import Sampler
-from .sampler_counts import SamplerCounts
+from .sources import SamplerCounts
 
 Format = Literal["text", "openmetrics"]
 MEDIA_TYPES: Mapping[Format, str] = {
