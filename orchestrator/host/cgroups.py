@@ -1,4 +1,4 @@
-"""What containers use, read from the kernel's files: 30 µs a sample, and the engine is not asked.
+"""Reads what containers use from the kernel's files, in 30 µs a sample; the engine is not asked.
 
 A container's processes are in a control group (cgroups(7)) whose directory is called by the
 container's id, in one tree (cgroup v2) or in one for each controller (v1). Where in the tree, is
@@ -74,10 +74,11 @@ class CgroupReader:
 
     @property
     def open_files(self) -> int:
+        """How many files it keeps open."""
         return sum(len(group.files) for group in self._open.values())
 
     def read(self, containers: Sequence[Container]) -> list[Sample | None]:
-        """A sample of each container that runs, in order; None where it cannot be had."""
+        """Returns a sample of each container that runs, in order; None where it cannot be had."""
         if not self._bases or not containers:
             return [None] * len(containers)
         try:
@@ -94,6 +95,7 @@ class CgroupReader:
             self._open.pop(full_id).close()
 
     def close(self) -> None:
+        """Closes all files."""
         self.keep(())
 
     def _sample(self, container: Container, host: HostCpuTime) -> Sample | None:
@@ -136,8 +138,8 @@ class CgroupReader:
     # Where the files are
 
     def _find(self, container: Container) -> "_Group | None":
-        """The group of a container with its files open, or None if any of what there must be is
-        not there.
+        """Opens the files of a container's group; None if any of what there must be is not
+        there.
         """
         place = self._place_of(container.full_id)
         if place is None:
@@ -161,7 +163,7 @@ class CgroupReader:
         return None
 
     def _place_of(self, full_id: str) -> str | None:
-        """The directory of a container's group, below that of any controller."""
+        """Finds the directory of a container's group, below that of any controller."""
         base = self._bases.get("") or self._bases.get("cpuacct")
         if base is None:
             return None
@@ -177,7 +179,7 @@ class CgroupReader:
         return found_place
 
     def _is_process_of(self, container: Container, place: str) -> bool:
-        """Whether the process that the engine names is one of this container, here. A number may
+        """Tells whether the process that the engine names is this container's, here. A number may
         be another process's by now, or, in another namespace of processes, always have been.
         """
         if not container.pid:
@@ -189,8 +191,8 @@ class CgroupReader:
         return container.full_id.encode() in groups or self._is_our_own(place, groups)
 
     def _is_our_own(self, place: str, groups: bytes) -> bool:
-        """Whether this process is in the group at `place`, and so is one that is in `groups`, as
-        /proc/PID/cgroup tells it. What is in our own container is told without the container's id
+        """Tells whether this process is in the group at `place`, and so is one that is in `groups`,
+        as /proc/PID/cgroup tells it. What is in our own container is told without the container's id
         where control groups have a namespace (cgroup_namespaces(7)), as engines make one on v2.
         """
         base = self._bases.get("") or self._bases["cpuacct"]
@@ -204,7 +206,7 @@ class CgroupReader:
 
 @dataclass
 class _Group:
-    """The open files of one run of a container."""
+    """Holds the open files of one run of a container."""
 
     pid: int | None
     files: dict[str, int] = field(default_factory=dict)
@@ -223,7 +225,7 @@ def _ought_to_have_network(container: Container) -> bool:
 
 
 def _bases(root: Path) -> dict[str, Path]:
-    """The directory of each controller that is needed; of cgroup v2, the one directory as ""."""
+    """Finds the directory of each controller needed; of cgroup v2, the one directory as ""."""
     if (root / "cgroup.controllers").exists():
         return {"": root}
     bases: dict[str, Path] = {}
@@ -236,7 +238,7 @@ def _bases(root: Path) -> dict[str, Path]:
 
 
 def _groups_below(base: Path, place: str, depth: int) -> Iterator[tuple[str, str]]:
-    """Every container's id, and its directory, below `base`. Not the groups within containers."""
+    """Yields each container's id and directory below `base`. Not the groups within containers."""
     below: list[str] = []
     try:
         with os.scandir(base / place) as entries:
@@ -263,7 +265,7 @@ def _host_memory(proc_root: Path) -> int | None:
 
 
 def _read(file: int) -> bytes:
-    """The whole text of a file of the kernel, which is made anew when it is read from the start.
+    """Reads a whole file of the kernel, whose text is made anew when it is read from the start.
 
     One of several records, such as the lines of net/dev, comes in pieces of a page at most.
     """
