@@ -6,7 +6,6 @@ memory.
 """
 
 import asyncio
-import resource
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
@@ -29,10 +28,12 @@ from uvicorn.config import LOGGING_CONFIG
 
 from orchestrator import __version__, callers, errors
 from orchestrator.callers import BadKeys
+from orchestrator.host import allow_more_files
 from orchestrator.http import (
     MAX_HEADERS_SIZE,
     Keyring,
     Limits,
+    MeteredRequests,
     StreamLimit,
     audit,
     connections,
@@ -70,7 +71,6 @@ from orchestrator.service import Service
 from orchestrator.settings import BadSettings, Settings, load_settings
 from orchestrator.statistics import (
     MEDIA_TYPES,
-    MeteredRequests,
     Meters,
     StatsSelection,
     StreamPace,
@@ -170,7 +170,7 @@ Pace = Annotated[StreamPace, Query()]
 def get_running_container(service: ListedService, key: ContainerKey) -> Container:
     """For streams, which cannot answer with a problem any more once they have begun."""
     container = service.inventory.get(key)
-    service.sampler.require_stream(container)
+    service.streams.require_stream(container)
     return container
 
 
@@ -511,7 +511,7 @@ def add_all_statistics_routes(app: FastAPI) -> None:
         """Server-sent events, one every `every` seconds, each an answer of `GET
         /containers/stats`. A reader that is slow misses some. The last one is called `end`.
         """
-        follow = service.sampler.follow_all(
+        follow = service.streams.follow_all(
             lambda: wanted.of(service.inventory.all()), wanted.every
         )
         async for event in events(follow, wanted.limit, shutting_down, wanted.answer):
@@ -573,8 +573,8 @@ def add_statistics_routes(app: FastAPI) -> None:
         and says why: `removed`, `stopped`, `limit`, `shutting-down`.
         """
         full_id = container.full_id
-        follow = service.sampler.follow(full_id, pace.every)
-        async for event in events(follow, pace.limit, lambda: service.sampler.ended(full_id)):
+        follow = service.streams.follow(full_id, pace.every)
+        async for event in events(follow, pace.limit, lambda: service.streams.ended(full_id)):
             yield event
 
     @app.get(
@@ -840,7 +840,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         )
     app.add_middleware(security.SecurityHeaders)
     app.add_middleware(request_ids.RequestIds)
-    app.add_middleware(MeteredRequests, meters=meters)
+    app.add_middleware(MeteredRequests, answered=meters.requested)
     for kind in (errors.OrchestratorError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer_problem)
     add_service_routes(app)
@@ -878,20 +878,13 @@ def __getattr__(name: str) -> Any:
         sys.exit(f"docker-orchestration-api: {error}")
 
 
-def raise_file_limit() -> None:
-    """As many open files as this process may have: each connection is one."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
 def main() -> None:
     try:
         settings = load_settings()
         app = create_app(settings)
     except BadSettings as error:
         sys.exit(f"docker-orchestration-api: {error}")
-    raise_file_limit()
+    allow_more_files()  # each connection is one
     with suppress(KeyboardInterrupt):
         uvicorn.run(
             app,

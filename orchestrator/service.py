@@ -31,7 +31,7 @@ from .policy import Access
 from .ports import PortAllocator, RefusedPorts
 from .settings import Settings
 from .state import Inventory, Mirror, Watcher
-from .statistics import HostMonitor, Interest, Meters, Metrics, Sampler, SamplerCounts, Sources
+from .statistics import HostMonitor, Interest, Meters, Metrics, Sampler, Sources, Streams
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class Service:
     housekeeping: Housekeeping
     environments: Environments
     sampler: Sampler
+    streams: Streams
     host: HostMonitor
     metrics: Metrics
     started: float = field(default_factory=time.monotonic)
@@ -79,10 +80,10 @@ class Service:
         claims = Claims(mirror, changes, leftovers, mover, access)
         starter = Starter(mirror, launcher, mover)
 
-        interest, counts = Interest(settings.stats_cpu_percent / 100), SamplerCounts()
+        interest = Interest(settings.stats_cpu_percent / 100)
         host = HostMonitor(settings)
-        sources = Sources(engine, settings, interest, counts)
-        sampler = Sampler(sources, host, inventory, access, interest, counts, settings)
+        sources = Sources(engine, settings, interest)
+        sampler = Sampler(sources, host, inventory, access, interest, settings)
         return cls(
             settings=settings,
             engine=engine,
@@ -97,6 +98,7 @@ class Service:
             housekeeping=Housekeeping(mover, leftovers, settings.husk_grace),
             environments=Environments(engine, inventory, access),
             sampler=sampler,
+            streams=Streams(sampler, inventory, access, interest),
             host=host,
             metrics=Metrics(meters, inventory, ports, watcher, sampler, __version__),
         )
@@ -126,7 +128,7 @@ class Service:
     def _end(self) -> None:
         """The process is told to end: nothing new begins, and streams end."""
         self.changes.refuse()
-        self.sampler.end()
+        self.streams.end()
 
 
 @contextmanager

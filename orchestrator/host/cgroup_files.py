@@ -1,4 +1,4 @@
-"""What the kernel's files about a container say. Pure.
+"""Makes a sample out of the texts of the kernel's files about a container. Pure.
 
 A sample of a container is made of a few small files of its control group, which are called
 otherwise in the two versions, and of its /proc/PID/net/dev. What a file that is absent would have
@@ -39,15 +39,15 @@ FILES_V2 = {
 
 
 @dataclass(frozen=True)
-class HostCpu:
-    """CPU time of the host, as the engine counts it for its statistics."""
+class HostCpuTime:
+    """Holds the CPU time of the host, as the engine counts it for its statistics."""
 
     ns: int  # of all CPUs together: user, nice, system, idle, iowait, irq, softirq; not stolen time
     cpus: int
 
 
-def parse_host_cpu(text: bytes) -> HostCpu:
-    """From /proc/stat (proc(5)), as getSystemCPUUsage of the engine adds it up
+def parse_host_cpu(text: bytes) -> HostCpuTime:
+    """Reads the CPU time from /proc/stat (proc(5)), as getSystemCPUUsage of the engine adds it up
     (daemon/stats_unix.go): seven fields, without stolen time. ValueError when it is something else.
     """
     lines = text.split(b"\n", 4096)
@@ -55,11 +55,11 @@ def parse_host_cpu(text: bytes) -> HostCpu:
     if len(fields) < 8 or fields[0] != b"cpu":
         raise ValueError("not /proc/stat")
     cpus = sum(1 for line in lines[1:] if line.startswith(b"cpu"))
-    return HostCpu(sum(map(int, fields[1:8])) * _TICK_NS, cpus)
+    return HostCpuTime(sum(map(int, fields[1:8])) * _TICK_NS, cpus)
 
 
 def parse_interfaces(text: bytes) -> dict[str, InterfaceCounters] | None:
-    """From /proc/PID/net/dev (proc(5)), without the loopback; None when there is no other."""
+    """Reads /proc/PID/net/dev (proc(5)), without the loopback; None when there is no other."""
     found: dict[str, InterfaceCounters] = {}
     for line in text.splitlines()[2:]:
         name, _, rest = line.partition(b":")
@@ -83,12 +83,15 @@ def parse_interfaces(text: bytes) -> dict[str, InterfaceCounters] | None:
 def parse_v1(
     texts: dict[str, bytes],
     *,
-    host: HostCpu,
+    host: HostCpuTime,
     at: float,
     networks: dict[str, InterfaceCounters] | None,
     memory_limit: int | None,
 ) -> Sample:
-    """The kernel's Documentation/admin-guide/cgroup-v1. `total_` is with the groups below."""
+    """Makes a sample of the files of cgroup v1; `total_` is with the groups below.
+
+    What they mean is in the kernel's Documentation/admin-guide/cgroup-v1.
+    """
     throttling, memory = texts.get("throttling", b""), texts.get("memory_stat", b"")
     used, cache = _number(texts.get("memory")), _field(memory, b"total_inactive_file")
     return Sample(
@@ -118,12 +121,15 @@ def parse_v1(
 def parse_v2(
     texts: dict[str, bytes],
     *,
-    host: HostCpu,
+    host: HostCpuTime,
     at: float,
     networks: dict[str, InterfaceCounters] | None,
     memory_limit: int | None,
 ) -> Sample:
-    """The kernel's Documentation/admin-guide/cgroup-v2. Its times are in µs."""
+    """Makes a sample of the files of cgroup v2, whose times are in µs.
+
+    What they mean is in the kernel's Documentation/admin-guide/cgroup-v2.
+    """
     cpu, memory = texts["cpu"], texts.get("memory_stat", b"")
     used, cache = _number(texts.get("memory")), _field(memory, b"inactive_file")
     return Sample(
@@ -160,7 +166,7 @@ def _times(value: int | None, factor: int) -> int | None:
 
 
 def _field(text: bytes, name: bytes) -> int | None:
-    """A value of a file of lines "name value", without reading all others."""
+    """Finds a value in a file of lines "name value", without reading all others."""
     key = name + b" "
     begin = 0 if text.startswith(key) else text.find(b"\n" + key) + 1
     if begin == 0 and not text.startswith(key):
@@ -171,8 +177,8 @@ def _field(text: bytes, name: bytes) -> int | None:
 
 
 def _device_sum_v1(text: bytes | None, operation: bytes) -> int | None:
-    """Over the lines "8:0 Read 4096". Kernels that do not count list no device, as for a container
-    that did nothing: that is not known.
+    """Adds up the lines "8:0 Read 4096". Kernels that do not count list no device, as for a
+    container that did nothing: that is not known.
     """
     if not text:
         return None
@@ -181,7 +187,7 @@ def _device_sum_v1(text: bytes | None, operation: bytes) -> int | None:
 
 
 def _device_sum_v2(text: bytes | None, key: bytes) -> int | None:
-    """Over the lines "8:0 rbytes=4096 wbytes=0 …". A device that was not used has none."""
+    """Adds up the lines "8:0 rbytes=4096 wbytes=0 …". A device that was not used has none."""
     if text is None:
         return None
     return sum(

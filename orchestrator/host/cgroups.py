@@ -1,4 +1,4 @@
-"""What containers use, read from the kernel's files: 30 µs a sample, and the engine is not asked.
+"""Reads what containers use from the kernel's files, in 30 µs a sample; the engine is not asked.
 
 A container's processes are in a control group (cgroups(7)) whose directory is called by the
 container's id, in one tree (cgroup v2) or in one for each controller (v1). Where in the tree, is
@@ -15,7 +15,6 @@ belongs to one thread, which it blocks for as long as the kernel takes.
 import logging
 import os
 import re
-import resource
 import time
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
@@ -27,12 +26,13 @@ from ..models import Container, Sample
 from .cgroup_files import (
     FILES_V1,
     FILES_V2,
-    HostCpu,
+    HostCpuTime,
     parse_host_cpu,
     parse_interfaces,
     parse_v1,
     parse_v2,
 )
+from .open_files import files_allowed
 
 log = logging.getLogger(__name__)
 
@@ -45,9 +45,6 @@ KNOWN_PLACES = 16
 SEARCH_SECONDS = 10.0
 # How deep such a search goes. A rootless engine's groups are six levels down.
 SEARCH_DEPTH = 10
-
-# Of a limit on open files, what is left to everything else: sockets of callers and of the engine.
-RESERVED_FILES = 1024
 
 _GROUP_NAME = re.compile(r"(?:docker-|libpod-)?([0-9a-f]{64})(?:\.scope)?")
 
@@ -77,10 +74,11 @@ class CgroupReader:
 
     @property
     def open_files(self) -> int:
+        """How many files it keeps open."""
         return sum(len(group.files) for group in self._open.values())
 
     def read(self, containers: Sequence[Container]) -> list[Sample | None]:
-        """A sample of each container that runs, in order; None where it cannot be had."""
+        """Returns a sample of each container that runs, in order; None where it cannot be had."""
         if not self._bases or not containers:
             return [None] * len(containers)
         try:
@@ -97,9 +95,10 @@ class CgroupReader:
             self._open.pop(full_id).close()
 
     def close(self) -> None:
+        """Closes all files."""
         self.keep(())
 
-    def _sample(self, container: Container, host: HostCpu) -> Sample | None:
+    def _sample(self, container: Container, host: HostCpuTime) -> Sample | None:
         group = self._open.get(container.full_id)
         if group is not None:
             if group.pid == container.pid and (sample := self._read(group, container, host)):
@@ -116,7 +115,7 @@ class CgroupReader:
             group.close()
         return sample
 
-    def _read(self, group: "_Group", container: Container, host: HostCpu) -> Sample | None:
+    def _read(self, group: "_Group", container: Container, host: HostCpuTime) -> Sample | None:
         parse = parse_v2 if self.version == 2 else parse_v1
         limit = container.limits.memory
         try:
@@ -139,8 +138,8 @@ class CgroupReader:
     # Where the files are
 
     def _find(self, container: Container) -> "_Group | None":
-        """The group of a container with its files open, or None if any of what there must be is
-        not there.
+        """Opens the files of a container's group; None if any of what there must be is not
+        there.
         """
         place = self._place_of(container.full_id)
         if place is None:
@@ -164,7 +163,7 @@ class CgroupReader:
         return None
 
     def _place_of(self, full_id: str) -> str | None:
-        """The directory of a container's group, below that of any controller."""
+        """Finds the directory of a container's group, below that of any controller."""
         base = self._bases.get("") or self._bases.get("cpuacct")
         if base is None:
             return None
@@ -180,7 +179,7 @@ class CgroupReader:
         return found_place
 
     def _is_process_of(self, container: Container, place: str) -> bool:
-        """Whether the process that the engine names is one of this container, here. A number may
+        """Tells whether the process that the engine names is this container's, here. A number may
         be another process's by now, or, in another namespace of processes, always have been.
         """
         if not container.pid:
@@ -192,9 +191,9 @@ class CgroupReader:
         return container.full_id.encode() in groups or self._is_our_own(place, groups)
 
     def _is_our_own(self, place: str, groups: bytes) -> bool:
-        """Whether this process is in the group at `place`, and so is one that is in `groups`, as
-        /proc/PID/cgroup tells it. What is in our own container is told without the container's id
-        where control groups have a namespace (cgroup_namespaces(7)), as engines make one on v2.
+        """Tells whether this process is in the group at `place`, and so is one that is in `groups`,
+        as /proc/PID/cgroup tells it. What is in our own container is told without the container's
+        id where control groups have a namespace (cgroup_namespaces(7)), as engines make one on v2.
         """
         base = self._bases.get("") or self._bases["cpuacct"]
         try:
@@ -207,7 +206,7 @@ class CgroupReader:
 
 @dataclass
 class _Group:
-    """The open files of one run of a container."""
+    """Holds the open files of one run of a container."""
 
     pid: int | None
     files: dict[str, int] = field(default_factory=dict)
@@ -221,25 +220,12 @@ class _Group:
         self.files.clear()
 
 
-def allow_more_files() -> None:
-    """Raises this process's limit of open files as far as it may go."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        with suppress(ValueError, OSError):  # macOS allows less than it says
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def files_allowed() -> int:
-    """How many files a reader may keep open; 0 where the limit leaves no room for that."""
-    return max(0, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_FILES)
-
-
 def _ought_to_have_network(container: Container) -> bool:
     return bool(container.networks) and not {"host", "none"} & set(container.networks)
 
 
 def _bases(root: Path) -> dict[str, Path]:
-    """The directory of each controller that is needed; of cgroup v2, the one directory as ""."""
+    """Finds the directory of each controller needed; of cgroup v2, the one directory as ""."""
     if (root / "cgroup.controllers").exists():
         return {"": root}
     bases: dict[str, Path] = {}
@@ -252,7 +238,7 @@ def _bases(root: Path) -> dict[str, Path]:
 
 
 def _groups_below(base: Path, place: str, depth: int) -> Iterator[tuple[str, str]]:
-    """Every container's id, and its directory, below `base`. Not the groups within containers."""
+    """Yields each container's id and directory below `base`. Not the groups within containers."""
     below: list[str] = []
     try:
         with os.scandir(base / place) as entries:
@@ -279,7 +265,7 @@ def _host_memory(proc_root: Path) -> int | None:
 
 
 def _read(file: int) -> bytes:
-    """The whole text of a file of the kernel, which is made anew when it is read from the start.
+    """Reads a whole file of the kernel, whose text is made anew when it is read from the start.
 
     One of several records, such as the lines of net/dev, comes in pieces of a page at most.
     """

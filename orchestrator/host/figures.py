@@ -1,4 +1,4 @@
-"""What the host uses, in the kernel's files, and whose figures those are. Blocks for a millisecond.
+"""Reads what the host uses from the kernel's files, and tells whose figures those are. Takes 1 ms.
 
 A container has a /proc of its own, in which some files still speak of the whole host and others do
 not. /proc/stat, meminfo, loadavg and uptime are the host's, unless something like lxcfs is mounted
@@ -52,7 +52,7 @@ _INTERFACE = re.compile(
 
 
 class Traffic(NamedTuple):
-    """Bytes since the interface was made."""
+    """Counts the bytes of an interface since the interface was made."""
 
     rx: int
     tx: int
@@ -60,7 +60,7 @@ class Traffic(NamedTuple):
 
 @dataclass(frozen=True)
 class Scopes:
-    """Whose the figures are."""
+    """Tells whose each figure is: the host's, or those of the container around this process."""
 
     hostname: Scope = "host"
     cpu: Scope = "host"
@@ -71,14 +71,14 @@ class Scopes:
 
 
 class Memory(NamedTuple):
-    """Bytes. `available` is what programs can get: what is free, and caches."""
+    """Holds bytes of memory. `available` is what programs can get: what is free, and caches."""
 
     total: int
     available: int
 
 
 class Disk(NamedTuple):
-    """Bytes. `used` and `free` are less than `total` where the file system keeps some for root."""
+    """Holds bytes of a disk. `used` and `free` make less than `total` where some is kept for root."""
 
     path: str
     total: int
@@ -88,7 +88,7 @@ class Disk(NamedTuple):
 
 
 class CpuTimes(NamedTuple):
-    """Of all CPUs together since the start, in any unit: only shares are made of it."""
+    """Holds the time of all CPUs since the start, in any unit: only shares are made of it."""
 
     busy: float
     total: float
@@ -96,7 +96,7 @@ class CpuTimes(NamedTuple):
 
 @dataclass(frozen=True)
 class Reading:
-    """What was so at one moment."""
+    """Holds what was read of the host at one moment."""
 
     at: float  # seconds since 1970
     clock: float  # seconds of time.monotonic, for intervals
@@ -112,8 +112,8 @@ class Reading:
 
 
 def find_reader(proc_root: Path) -> Callable[[], Reading]:
-    """What reads the host: the files below `proc_root`; where they cannot be read, this process's
-    own; where there are none, psutil.
+    """Returns what reads the host: from the files below `proc_root`; where they cannot be read,
+    from this process's own; where there are none, with psutil.
     """
     for root in (proc_root, OWN_PROC):
         files = HostFiles(root)
@@ -128,7 +128,7 @@ def find_reader(proc_root: Path) -> Callable[[], Reading]:
 
 
 class HostFiles:
-    """The files below `root`, the host's /proc or this process's own.
+    """Reads the files below `root`, the host's /proc or this process's own.
 
     Reading raises OSError, and ValueError or LookupError when the files are not the kernel's.
     """
@@ -138,7 +138,7 @@ class HostFiles:
 
     @cached_property
     def scopes(self) -> Scopes:
-        """Whose figures these are; found out once, for it does not change while a process runs."""
+        """Whose the figures are; found out once, for it does not change while a process runs."""
         mounts = (OWN_PROC / "self/mountinfo").read_text()
         covered = mount_points(mounts)
 
@@ -156,6 +156,7 @@ class HostFiles:
         )
 
     def read(self) -> Reading:
+        """Reads all of them, as they are now."""
         at, clock = _now(), time.monotonic()
         cpu, cpus = parse_cpu(self._text("stat"))
         return Reading(
@@ -165,7 +166,7 @@ class HostFiles:
             cpu=cpu,
             cpus=cpus,
             load=parse_load(self._text("loadavg")),
-            memory=parse_memory(self._text("meminfo")),
+            memory=parse_meminfo(self._text("meminfo")),
             disk=_disk(),
             networks=parse_traffic(self._network.read_text(), self._without_hardware),
             uptime=float(self._text("uptime").split()[0]),
@@ -177,7 +178,7 @@ class HostFiles:
 
     @cached_property
     def _shows_the_host(self) -> bool:
-        """Whether the processes here are the host's: only there the kernel's own can be seen."""
+        """Tells whether the processes here are the host's: only there are the kernel's own seen."""
         try:
             return self._text("2/comm") == "kthreadd\n"
         except OSError:
@@ -205,7 +206,7 @@ class HostFiles:
         return self._is_own_network and (OWN_PROC / "sys/net/core/netdev_max_backlog").exists()
 
     def _has_the_hosts_root(self, mounts: str) -> bool:
-        """Whether `/` is the same here as for the host's first process."""
+        """Tells whether `/` is the same here as for the host's first process."""
         if not self._shows_the_host:  # in a container, or not allowed to look at others' processes
             return _link("self/ns/pid") == _FIRST_PID_NAMESPACE
         try:
@@ -218,7 +219,7 @@ class HostFiles:
 
 
 def read_with_psutil() -> Reading:
-    """The same where there is no /proc, and no containers that share a kernel with the host."""
+    """Reads the host where there is no /proc, and no containers that share a kernel with it."""
     times, memory = psutil.cpu_times(), psutil.virtual_memory()
     now, interfaces = _now(), psutil.net_io_counters(pernic=True)
     # Where there are such times, guests' are part of user time, and nobody is busy who waits.
@@ -245,7 +246,7 @@ def read_with_psutil() -> Reading:
 
 
 def parse_cpu(text: str) -> tuple[CpuTimes, int]:
-    """The times of all CPUs, and how many there are, from /proc/stat (proc(5)).
+    """Reads the times of all CPUs, and how many there are, from /proc/stat (proc(5)).
 
     Stolen time counts as busy, for nobody else here can have it. Guests' time is part of user time.
     """
@@ -258,19 +259,19 @@ def parse_cpu(text: str) -> tuple[CpuTimes, int]:
 
 
 def parse_load(text: str) -> tuple[float, float, float]:
-    """From /proc/loadavg."""
+    """Reads the load over 1, 5 and 15 minutes from /proc/loadavg."""
     one, five, fifteen = (float(number) for number in text.split()[:3])
     return one, five, fifteen
 
 
-def parse_memory(text: str) -> Memory:
-    """From /proc/meminfo, whose kB are 1024 bytes."""
+def parse_meminfo(text: str) -> Memory:
+    """Reads the memory from /proc/meminfo, whose kB are 1024 bytes."""
     kilobytes = {name: int(rest.split()[0]) for name, _, rest in _partitioned(text.splitlines())}
     return Memory(kilobytes["MemTotal"] * 1024, kilobytes["MemAvailable"] * 1024)
 
 
 def parse_traffic(text: str, without_hardware: Callable[[str], bool]) -> dict[str, Traffic]:
-    """What left and reached the machine, by interface, from /proc/net/dev.
+    """Reads what left and reached the machine, by interface, from /proc/net/dev.
 
     A packet to a container is seen by three interfaces: the network card, the bridge, and the
     container's end of it. Only the first counts. Left out are the names of `_CARRIED_BY_OTHERS`,
@@ -286,12 +287,12 @@ def parse_traffic(text: str, without_hardware: Callable[[str], bool]) -> dict[st
 
 
 def mount_points(mountinfo: str) -> set[str]:
-    """Where something is mounted, from /proc/PID/mountinfo (proc(5))."""
+    """Returns where something is mounted, from /proc/PID/mountinfo (proc(5))."""
     return {_unescaped(line.split()[4]) for line in mountinfo.splitlines()}
 
 
 def root_file_system(mountinfo: str) -> tuple[str, str] | None:
-    """The device and the directory on it that is `/`; the last one mounted there is on top."""
+    """Returns the device and the directory on it that is `/`: the last mounted there is on top."""
     found = None
     for _, _, device, directory, place, *_ in map(str.split, mountinfo.splitlines()):
         if place == "/":

@@ -1,4 +1,4 @@
-"""Which callers are containers on networks of this service, as the interfaces of this host tell.
+"""Recognises requests from our own containers by the subnets of their bridges.
 
 What a container sends to an address of its host arrives with the container's own address: the
 engine puts the host's in its place only where a packet leaves the host. Where the service runs in
@@ -23,7 +23,10 @@ Interfaces = Mapping[str, Sequence[Any]]
 
 
 class OwnBridges:
-    """`clock` counts seconds and never goes back."""
+    """Knows the subnets of our bridges, from `interfaces`, and looks again when they may be old.
+
+    `clock` counts seconds and never goes back.
+    """
 
     def __init__(
         self,
@@ -36,7 +39,7 @@ class OwnBridges:
         self._until = clock()
 
     def have(self, peer: str) -> bool:
-        """Whether an address is one of a container on a network of ours, or of its bridge."""
+        """Tells whether an address is a container's on a network of ours, or its bridge's."""
         try:
             address = ipaddress.ip_address(peer)
         except ValueError:  # a Unix socket has none
@@ -55,7 +58,7 @@ class OwnBridges:
 
 
 def subnets(interfaces: Interfaces) -> list[ipaddress.IPv4Network]:
-    """Those of the bridges that the engine has made for networks of ours."""
+    """Returns the subnets of the bridges that the engine has made for networks of ours."""
     return [
         ipaddress.IPv4Network((each.address, each.netmask), strict=False)
         for name, addresses in interfaces.items()

@@ -1,4 +1,4 @@
-"""Which ports of the host its processes listen on, as far as this process can see them."""
+"""Finds the ports of the host that processes listen on, as far as this process can see them."""
 
 import asyncio
 import socket
@@ -16,10 +16,10 @@ _LISTEN = "0A"
 
 
 class HostPorts:
-    """Which ports of the host processes listen on, where this process can see that at all.
+    """Looks for ports of the host that processes listen on, where they can be seen at all.
 
-    It can where it shares the engine's network namespace; in a container of its own it would see
-    its own sockets, which say nothing about the host's.
+    They can where this process shares the engine's network namespace; in a container of its own
+    it would see its own sockets, which say nothing about the host's.
     """
 
     def __init__(self, socket_path: str | None) -> None:
@@ -28,7 +28,7 @@ class HostPorts:
     async def listeners(
         self, ports: PortRange, ignore: Callable[[int], bool]
     ) -> dict[int, str | None] | None:
-        """Port -> name of the process that listens on it; None where the host cannot be seen.
+        """Returns port -> name of the process that listens on it; None if the host cannot be seen.
 
         A name is None where the process belongs to somebody else and may not be looked up. Left
         out are the ports for which `ignore` is true when the sockets have been read, and those of
@@ -52,13 +52,13 @@ class HostPorts:
 
 
 def listening(table: str) -> set[int]:
-    """The ports that somebody listens on, from the text of /proc/net/tcp or tcp6 (proc(5))."""
+    """Returns the ports listened on, from the text of /proc/net/tcp or tcp6 (proc(5))."""
     rows = (line.split() for line in table.splitlines()[1:])
     return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == _LISTEN}
 
 
 def _listened_ports() -> set[int] | None:
-    """What the kernel says about it; None where it has no such table.
+    """Asks the kernel for the ports listened on; None where it has no such table.
 
     psutil says who listens, too, but for that it looks at all open files of all processes: 0.4 s
     with 999 containers, during which the service answers slowly.
@@ -73,7 +73,7 @@ def _listened_ports() -> set[int] | None:
 
 
 def _listeners(ports: Container[int]) -> dict[int, str | None] | None:
-    """Port -> name of the process that listens on it; None where that cannot be known."""
+    """Returns port -> name of the process that listens on it; None if that cannot be known."""
     found: dict[int, str | None] = {}
     try:
         for connection in psutil.net_connections(kind="tcp"):
@@ -96,7 +96,7 @@ def _process_name(pid: int | None) -> str | None:
 
 
 def _shares_network_with(socket_path: str | None) -> bool:
-    """Whether this process is in the network namespace of the engine behind a Unix socket.
+    """Tells whether this process is in the network namespace of the engine behind a Unix socket.
 
     The engine's process is the peer of the socket (SO_PEERCRED, unix(7)); in a container of its own
     process namespace the peer is 0. Where its namespace may not be read (not root), a local

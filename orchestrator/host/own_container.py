@@ -1,4 +1,4 @@
-"""Which container this process runs in, so that nobody has the service stop or remove itself.
+"""Finds out in which container this process runs, lest somebody has the service remove itself.
 
 The kernel says it in two places, and neither is always there: the control groups of the process
 have the id in their names, unless the container has a cgroup namespace of its own (the default of
@@ -19,7 +19,7 @@ _MOUNTED = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
 
 
 def container_id(cgroup: str, mountinfo: str) -> str | None:
-    """The full id of the container that a process is in, by its /proc/PID/cgroup and
+    """Returns the full id of the container that a process is in, by its /proc/PID/cgroup and
     /proc/PID/mountinfo (proc(5)); None when it is in none, or does not know.
 
     Of a container within a container, the inner one. Where only the mounts say it, the id is that
@@ -39,7 +39,7 @@ def container_id(cgroup: str, mountinfo: str) -> str | None:
 
 
 def own_container_id() -> str | None:
-    """The full id of the container that this process is in, if it is in one."""
+    """Returns the full id of the container that this process is in, if it is in one."""
     return container_id(_text("/proc/self/cgroup"), _text("/proc/self/mountinfo"))
 
 

@@ -7,6 +7,9 @@ from .asgi import (
     Send,
     route_of,
 )
+from .counted import (
+    MeteredRequests,
+)
 from .keys import (
     Keyring,
 )
@@ -22,6 +25,7 @@ __all__ = [
     "Keyring",
     "Limits",
     "Message",
+    "MeteredRequests",
     "Receive",
     "Send",
     "StreamLimit",

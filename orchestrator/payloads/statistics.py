@@ -1,6 +1,7 @@
-"""Reads a sample of a container's counters from the engine's statistics. Pure.
+"""Reads a container's sample out of the engine's JSON about its statistics. Pure.
 
-The shape is that of `GET /containers/{id}/stats` of the Docker Engine API.
+The JSON is that of `GET /containers/{id}/stats` of the Docker Engine API, on cgroup v1 and v2. What
+an engine leaves out is not known, and so None: never a false zero.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,7 @@ from ..models import InterfaceCounters, Sample, without_cache
 
 
 def parse_engine_stats(payload: Mapping[str, Any]) -> Sample | None:
-    """A sample from the engine's reply; None when it says nothing, as for a stopped container."""
+    """Returns the sample in a reply; None if it says nothing, as of a stopped container."""
     cpu = payload.get("cpu_stats") or {}
     memory = payload.get("memory_stats") or {}
     usage = (cpu.get("cpu_usage") or {}).get("total_usage")
@@ -47,8 +48,8 @@ def parse_engine_stats(payload: Mapping[str, Any]) -> Sample | None:
 
 
 def without_control_group(sample: Sample) -> Sample:
-    """What a sample tells of a container that has no control group of its own: its traffic. All
-    else was counted for others as well.
+    """Returns a sample without all that a control group counts, for an engine that cannot make one
+    for each container: only the traffic is the container's own, all else is others' as well.
     """
     return Sample(
         at=sample.at,
@@ -61,7 +62,7 @@ def without_control_group(sample: Sample) -> Sample:
 
 
 def _either(counters: Mapping[str, Any], v1: str, v2: str) -> int | None:
-    """A counter of memory.stat by its name on cgroup v1, with all groups below, or on v2."""
+    """Returns a counter of memory.stat, called `v1` (with all groups below) or `v2` there."""
     value = counters.get(v1, counters.get(v2))
     return None if value is None else int(value)
 
@@ -69,7 +70,7 @@ def _either(counters: Mapping[str, Any], v1: str, v2: str) -> int | None:
 def _interfaces(
     networks: Mapping[str, Mapping[str, Any]] | None,
 ) -> dict[str, InterfaceCounters] | None:
-    """Absent without a network, and with the host's."""
+    """Returns each interface's counters; None without a network, and with the host's."""
     if networks is None:
         return None
     names = InterfaceCounters.model_fields
@@ -80,7 +81,7 @@ def _interfaces(
 
 
 def _blocks(entries: Iterable[Mapping[str, Any]] | None, operation: str) -> int | None:
-    """Bytes over all devices; cgroup v1 writes "Read", v2 "read".
+    """Adds up the bytes of all devices; cgroup v1 writes "Read", v2 "read".
 
     A kernel that does not count says the same as for a container that did nothing: an empty list,
     or null. So neither is taken for a zero.

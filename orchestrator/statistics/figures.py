@@ -1,7 +1,7 @@
-"""What a container uses: two samples of its counters become figures. Pure.
+"""Makes a container's figures out of two samples of its counters. Pure.
 
-Samples come from the kernel's files (`cgroups`) or from the engine's JSON, whose shape is that of
-`GET /containers/{id}/stats` of the Docker Engine API. The figures are the docker CLI's
+Samples come from the kernel's files (`host.cgroups`) or from the engine's JSON
+(`payloads.statistics`). The figures are the docker CLI's
 (cli/command/container/stats_helpers.go): the CPU share is the container's part of the host's CPU
 time, times the number of CPUs; the memory usage leaves out the inactive page cache, which the
 kernel takes back as soon as somebody needs memory.
@@ -16,7 +16,7 @@ from ..quantities import megabytes
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What happened between two samples. All is None where that is not known."""
+    """Holds what happened between two samples; None is not known."""
 
     interval: float | None = None  # seconds
     cpu_percent: float | None = None  # 100 is one CPU
@@ -29,7 +29,7 @@ class Rates:
 
 
 def follows(earlier: Sample, later: Sample) -> bool:
-    """Whether two samples are of one run of a container: its counters only grow within a run."""
+    """Tells whether two samples are of one run of a container, in which its counters only grow."""
     return (
         later.at > earlier.at
         and earlier.cpu_ns is not None
@@ -39,7 +39,7 @@ def follows(earlier: Sample, later: Sample) -> bool:
 
 
 def rates(earlier: Sample | None, later: Sample) -> Rates:
-    """The means between two samples; nothing is known without an earlier one of the same run."""
+    """Returns the means between two samples; all None without an earlier one of the same run."""
     if earlier is None or not follows(earlier, later):
         return Rates()
     seconds = later.at - earlier.at
@@ -67,7 +67,7 @@ def rates(earlier: Sample | None, later: Sample) -> Rates:
 def summarise(
     container: Container, since: Rates, sample: Sample, age: float = 0.0
 ) -> ContainerStats:
-    """The figures of a sample that is `age` seconds old, and the means of the time before it."""
+    """Returns a container's figures: of a sample `age` seconds old, and means since the last."""
     percent, share, limit = since.cpu_percent, since.host_share, container.limits.cpus
     memory_percent = None
     if sample.memory is not None and sample.memory_limit:
@@ -105,7 +105,7 @@ def summarise(
 
 
 def _host_share(earlier: Sample, later: Sample) -> float | None:
-    """Δtotal_usage / Δsystem_cpu_usage, 0 to 1; 0 when either did not grow, as in the CLI."""
+    """Returns Δtotal_usage / Δsystem_cpu_usage, 0 to 1; 0 if either did not grow, as in the CLI."""
     if None in (earlier.cpu_ns, later.cpu_ns, earlier.host_cpu_ns, later.host_cpu_ns):
         return None
     spent = (later.cpu_ns or 0) - (earlier.cpu_ns or 0)

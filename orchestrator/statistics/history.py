@@ -1,4 +1,4 @@
-"""A bounded history of figures: fine for a while, then thinned. Pure.
+"""Keeps a bounded history of figures: fine points for a while, then thinned ones. Pure.
 
 A point is a moment and some figures of it, each of which knows how several are folded into one:
 what is a rate is averaged over time, of a peak the highest counts, of a level the last. Points are
@@ -19,6 +19,8 @@ _MOMENT = struct.Struct("<d")
 
 
 class Point(NamedTuple):
+    """Holds the figures of one moment."""
+
     at: float  # seconds since 1970
     interval: float | None  # seconds that the means are of; None where there are none
     values: tuple[float | None, ...]  # in the order of the columns; None is not known
@@ -26,24 +28,27 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Span:
-    """How long points are kept, and how far apart: seconds."""
+    """Says how long points are kept, and how far apart: seconds."""
 
     seconds: float
     every: float
 
     @property
     def points(self) -> int:
+        """How many points that are at most."""
         return math.ceil(self.seconds / self.every)
 
 
 def spans(seconds: float, long_seconds: float) -> tuple[Span, Span]:
-    """How the histories of this service go: fine ones at the pace of the sampler, then thinned."""
+    """Returns the two spans of a history here: at the pace of the sampler, then thinned."""
     return Span(seconds, 1.0), Span(long_seconds, 10.0)
 
 
 class Series:
-    """The history of one thing. `columns` says how each figure is folded; `fine` points are kept as
-    they come, and folded into `coarse` ones for longer.
+    """Keeps the history of one thing, a container or the host.
+
+    `columns` says how each figure is folded; `fine` points are kept as they come, and folded into
+    `coarse` ones for longer.
     """
 
     def __init__(self, columns: Mapping[str, Fold], fine: Span, coarse: Span) -> None:
@@ -80,9 +85,9 @@ class Series:
         self._pending.append(point)
 
     def points(self, now: float, since: float | None, step: float | None) -> list[Point]:
-        """What is kept, the oldest first: of the last `fine.seconds` every point, before that the
-        coarse ones. `since` (seconds since 1970) leaves out what is not later; with `step`, the
-        points of so many seconds each are folded into one, at the time of the last of them.
+        """Returns what is kept, the oldest first: of the last `fine.seconds` every point, before
+        that the coarse ones. `since` (seconds since 1970) leaves out what is not later; with
+        `step`, the points of so many seconds each are folded into one, at the time of the last.
         """
         after = -math.inf if since is None else since
         fine = list(self._fine.after(max(after, now - self._fine_span.seconds)))
@@ -96,7 +101,7 @@ class Series:
 
 
 class _Ring:
-    """So many points at most; the memory grows with them."""
+    """Holds so many points at most; the memory grows with them."""
 
     def __init__(self, columns: int, capacity: int) -> None:
         self._record = struct.Struct(f"<d{columns + 1}f")
@@ -133,8 +138,8 @@ class _Ring:
             self.append(point)
 
     def after(self, at: float) -> Iterator[Point]:
-        """The points later than that, the oldest first. Looks at no others, for who polls wants
-        the last one or two of a thousand.
+        """Returns the points later than that, the oldest first. Looks at no others, for who polls
+        wants the last one or two of a thousand.
         """
         first = self._count
         while first and self._at(first - 1) > at:

@@ -1,4 +1,4 @@
-"""What the host uses: the last sample, shared by all who ask, and a bounded history of them."""
+"""Samples what the host uses, once for all who ask, and keeps a bounded history of it."""
 
 import asyncio
 import time
@@ -35,7 +35,7 @@ COLUMNS: dict[str, Fold] = {
 
 @dataclass(frozen=True)
 class HostRates:
-    """Means between two readings; None is not known."""
+    """Holds the means between two readings; None is not known."""
 
     interval: float  # seconds
     cpu_percent: float | None  # 100 is all CPUs
@@ -44,49 +44,51 @@ class HostRates:
 
 
 @dataclass(frozen=True)
-class Sample:
+class HostSample:
+    """Holds a reading of the host, and what happened since the one before it."""
+
     reading: Reading
-    rates: HostRates  # since the reading before it
+    rates: HostRates
 
 
 class HostMonitor:
-    """Host statistics. Who asks at the same time shares one sample."""
+    """Takes samples of the host and keeps the last; who asks at the same time shares one."""
 
     def __init__(self, settings: Settings) -> None:
         self._proc_root = Path(settings.proc_root)
         self._read: Callable[[], Reading] | None = None
-        self._last: Sample | None = None
-        self._sampling: asyncio.Task[Sample] | None = None
+        self._last: HostSample | None = None
+        self._sampling: asyncio.Task[HostSample] | None = None
         self._series = Series(
             COLUMNS,
             *spans(settings.stats_history, settings.stats_long_history),
         )
 
     async def read(self) -> HostStats:
-        """The last sample if it is fresh, else a new one, which takes a millisecond or two; the
-        very first one takes `FIRST_INTERVAL` seconds.
+        """Returns the last sample if it is fresh, else a new one, which takes a millisecond or two;
+        the very first one takes `FIRST_INTERVAL` seconds.
         """
         last = self._last
         if last is None or time.monotonic() - last.reading.clock > FRESH:
             last = await self._shared_sample()
-        return summarise(last, time.monotonic() - last.reading.clock)
+        return host_stats(last, time.monotonic() - last.reading.clock)
 
     async def sample(self) -> None:
         """Takes a sample and adds it to the history, unless one was taken just before."""
         await self._shared_sample()
 
     def history(self, now: float, since: float | None, step: float | None) -> list[HostPoint]:
-        """What is kept of the samples, the oldest first; see `Series.points`."""
+        """Returns what is kept of the samples, the oldest first; see `Series.points`."""
         return [_point(point) for point in self._series.points(now, since, step)]
 
-    async def _shared_sample(self) -> Sample:
+    async def _shared_sample(self) -> HostSample:
         if self._sampling is None or self._sampling.done():
             self._sampling = asyncio.create_task(self._take())
         return await asyncio.shield(self._sampling)
 
-    async def _take(self) -> Sample:
-        """One sample. The files are read in a thread, for they are long where interfaces are many:
-        each container has one on the host.
+    async def _take(self) -> HostSample:
+        """Takes one sample. The files are read in a thread, for they are long where interfaces are
+        many: each container has one on the host.
         """
         if self._read is None:
             self._read = await asyncio.to_thread(find_reader, self._proc_root)
@@ -99,7 +101,7 @@ class HostMonitor:
             before = self._last.reading
         reading = await asyncio.to_thread(self._read)
         rates = rates_between(before, reading)
-        self._last = Sample(reading, rates)
+        self._last = HostSample(reading, rates)
         used = reading.memory.total - reading.memory.available
         values = (  # in the order of COLUMNS
             rates.cpu_percent,
@@ -116,6 +118,7 @@ class HostMonitor:
 
 
 def rates_between(before: Reading, after: Reading) -> HostRates:
+    """Returns the means between two readings of the host."""
     seconds = after.clock - before.clock
     spent = after.cpu.total - before.cpu.total
     percent = None
@@ -136,8 +139,8 @@ def rates_between(before: Reading, after: Reading) -> HostRates:
     )
 
 
-def summarise(sample: Sample, age: float) -> HostStats:
-    """The figures of a sample that is `age` seconds old."""
+def host_stats(sample: HostSample, age: float) -> HostStats:
+    """Returns the answer that a sample makes when it is `age` seconds old."""
     reading, rates = sample.reading, sample.rates
     memory, disk, scopes = reading.memory, reading.disk, reading.scopes
     used, networks = memory.total - memory.available, reading.networks.values()

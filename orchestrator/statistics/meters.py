@@ -1,10 +1,8 @@
-"""What happens in this service, counted as it happens, for Prometheus.
+"""Counts requests and calls of the engine as they happen, for Prometheus.
 
-Requests and calls of the engine are counted and timed here; what can be read from memory when it is
-asked for (containers, ports, the sampler) is the business of `metrics`.
+What can be read from memory when it is asked for (containers, ports, the sampler) is not counted
+here, but told by `prometheus`.
 """
-
-import time
 
 from prometheus_client import (
     CollectorRegistry,
@@ -13,8 +11,6 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
-
-from ..http import App, Message, Receive, Send, route_of
 
 PREFIX = "orchestration_api"
 
@@ -25,7 +21,7 @@ _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 
 class Meters:
-    """Counters in a registry of their own, with what the kernel tells of this process."""
+    """Holds the counters, in a registry of its own, with what the kernel tells of this process."""
 
     def __init__(self) -> None:
         # Else each has a second series, with the time of its beginning.
@@ -60,44 +56,13 @@ class Meters:
         )
 
     def engine_called(self, call: str, seconds: float, code: str | None) -> None:
-        """The engine was called; `code` is that of the error, if it ended in one."""
+        """Counts a call of the engine; `code` is that of the error, if it ended in one."""
         self._calls.labels(call).observe(seconds)
         if code is not None:
             self._call_errors.labels(call, code).inc()
 
     def requested(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Counts a request, by the template of its path and the status that was answered."""
         method = method if method in _METHODS else "other"
         self._requests.labels(method, route, str(status)).inc()
         self._request_seconds.labels(method, route).observe(seconds)
-
-
-class MeteredRequests:
-    """ASGI middleware, the outermost: counts what is sent, errors too, and times it."""
-
-    def __init__(self, app: App, meters: Meters) -> None:
-        self._app = app
-        self._meters = meters
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began, counted = time.perf_counter(), False
-
-        def count(status: int) -> None:
-            nonlocal counted
-            counted = True
-            seconds = time.perf_counter() - began
-            self._meters.requested(scope["method"], route_of(scope), status, seconds)
-
-        async def send_counted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                count(message["status"])
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_counted)
-        except Exception:
-            if not counted:
-                count(500)  # which is answered outside of all middleware
-            raise

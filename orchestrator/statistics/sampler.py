@@ -1,12 +1,10 @@
-"""One sampler for all who ask for statistics.
+"""Takes samples of containers and of the host when they are due, and answers who asks for figures.
 
 Of each container that runs there is always a sample in memory, and the figures that it makes with
 the one before; who asks is answered from there. Those of which nobody may know what they use (see
-`access`) are never sampled. A beat a second takes the samples that are due (see
-`interest`), and who asks for one that is too old, or the first, has it taken at once, together with
-all who ask meanwhile.
-
-Streams hold no queue: a reader that comes back from sending gets what is newest then.
+`policy.access`) are never sampled. A beat a second takes the samples that are due (see `pace`), and
+who asks for one that is too old, or the first, has it taken at once, together with all who ask
+meanwhile. Who follows is answered by `streams`.
 """
 
 import asyncio
@@ -14,15 +12,13 @@ import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
-from ..errors import ContainerNotRunning, OrchestratorError
+from ..errors import ContainerNotRunning
 from ..models import (
     Container,
     ContainerStats,
-    End,
     HostPoint,
     HostStats,
     Sample,
@@ -33,15 +29,12 @@ from ..settings import Settings
 from ..state import Inventory
 from .history import spans
 from .host import HostMonitor
-from .pace import EVERYTHING, HOT, Interest
-from .sampler_counts import SamplerCounts
+from .pace import EVERYTHING, HOT, Beats, Interest
 from .samples import Latest, Samples
 from .sources import Sources
 
 log = logging.getLogger(__name__)
 
-# Seconds that a stream waits for a container that has stopped to be gone: it was removed then.
-GOING_SECONDS = 0.5
 # The least time between two samples of a container, in seconds: the kernel accounts the host's CPU
 # time in ticks of 10 ms, which over this time makes an error of 5%.
 SHORTEST_INTERVAL = 0.1
@@ -64,7 +57,10 @@ _HOST = "host"
 
 
 class Sampler:
-    """`run` takes the samples that are due; without it, each is taken when it is asked for."""
+    """Keeps the newest samples and their history, and takes new ones.
+
+    `run` takes those that are due; without it, each is taken when it is asked for.
+    """
 
     def __init__(
         self,
@@ -73,10 +69,10 @@ class Sampler:
         inventory: Inventory,
         access: Access,
         interest: Interest,
-        counts: SamplerCounts,
         settings: Settings,
     ) -> None:
-        self.counts = counts
+        self.counts = sources.counts
+        self.beats = Beats()
         self._sources = sources
         self._host = host
         self._inventory = inventory
@@ -88,14 +84,11 @@ class Sampler:
         )
         self._tried: dict[str, float] = {}  # when a sample was due last
         self._refreshing: dict[str, asyncio.Task[bool]] = {}
-        self._beat = 0
-        self._bell = asyncio.Event()
-        self._ending = False
 
     # What callers ask for
 
     async def stats(self, container: Container, *, interfaces: bool = False) -> ContainerStats:
-        """What a container uses; each of its network interfaces too, if asked to. From memory,
+        """Returns what a container uses; each of its interfaces too, if asked to. From memory,
         unless what is there is too old or not enough for a CPU figure; then it takes a tenth of a
         second, or as long as the engine does.
 
@@ -112,7 +105,7 @@ class Sampler:
                 found = latest.of(container)
                 networks = latest.sample.networks
                 return found.model_copy(update={"networks": networks}) if interfaces else found
-            _require_running(container)
+            require_running(container)
             if latest is None:
                 if not await self._renew(container):
                     raise _not_running(container)
@@ -123,7 +116,7 @@ class Sampler:
                 renewed = await self._renew(container, latest)
 
     async def all(self, containers: Iterable[Container]) -> list[ContainerStats]:
-        """What each of these uses, of those that run and may be read, in their order. From memory,
+        """Returns what each of these uses, if it runs and may be read, in their order. From memory,
         but for those that were not sampled for long; one that has no sample yet, because it has
         just been started or the engine is slow, is left out.
         """
@@ -136,26 +129,27 @@ class Sampler:
         return [latest.of(container) for container, latest in found if latest is not None]
 
     async def renew(self) -> None:
-        """Samples all that run and were not for long, as far as that needs no engine. It is no
-        question that makes samples more frequent.
+        """Samples all that run and were not sampled for long, as far as that needs no engine. It is
+        no question that makes samples more frequent.
         """
         running = self._readable(self._inventory.each())
         await self._read([each for each in running if self._is_late(self._samples.current(each))])
 
     async def host(self) -> HostStats:
-        """What the host uses, from memory as well."""
+        """Returns what the host uses, from memory as well."""
         self._interest.asked(_HOST, time.monotonic())
         return await self._host.read()
 
     def host_history(self, since: float | None, step: float | None) -> list[HostPoint]:
-        """What the host has used, as far as memory goes back."""
+        """Returns what the host has used, as far as memory goes back."""
         self._interest.asked(_HOST, time.monotonic())
         return self._host.history(time.time(), since, step)
 
     def history(
         self, container: Container, since: float | None, step: float | None
     ) -> list[StatsPoint]:
-        """What a container has used, as far as memory goes back; nothing if it never ran since.
+        """Returns what a container has used, as far as memory goes back; nothing if it never ran
+        since.
 
         Raises NotManaged.
         """
@@ -163,55 +157,12 @@ class Sampler:
         self._interest.asked(container.full_id, time.monotonic())
         return self._samples.history(container, since, step)
 
-    async def follow(self, full_id: str, every: int) -> AsyncGenerator[ContainerStats, None]:
-        """The figures of a container at every so many beats, until it does not run any more, or
-        the service ends.
-        """
-        sent = None
-        with self._followed(full_id):
-            while not self._ending:
-                beat = self._beat
-                container = self._inventory.peek(full_id)
-                if container is None or not container.runs:
-                    return
-                with suppress(OrchestratorError):  # no sample this time; it is tried again
-                    figures = await self.stats(container)
-                    if figures.timestamp != sent:
-                        sent = figures.timestamp
-                        yield figures
-                await self._beats(beat + every)
-
-    async def follow_all(
-        self, containers: Callable[[], Iterable[Container]], every: int
-    ) -> AsyncGenerator[list[ContainerStats], None]:
-        """The figures of what `containers` returns then, at every so many beats, until the service
-        ends.
-        """
-        with self._followed(EVERYTHING):
-            while not self._ending:
-                beat = self._beat
-                yield await self.all(containers())
-                await self._beats(beat + every)
-
-    async def ended(self, full_id: str) -> End:
-        """Why a stream about a container has come to its end."""
-        if self._ending:
-            return "shutting-down"
-        # One that is removed while it runs is stopped a moment before it is gone.
-        gone = await self._inventory.wait_until(full_id, lambda now: now.runs, GOING_SECONDS)
-        return "removed" if gone is None else "stopped"
-
-    def require_stream(self, container: Container) -> None:
-        """Raises what keeps a container from being followed: NotManaged, ContainerNotRunning."""
-        self._access.require_read(container)
-        _require_running(container)
-
     def latest(self) -> list[tuple[Container, Sample]]:
-        """The newest sample of each container that runs and has one."""
+        """Returns the newest sample of each container that runs and has one."""
         return [(container, latest.sample) for container, latest in self._samples.all()]
 
     def oldest_age(self) -> float | None:
-        """Seconds: the age of the oldest of all newest samples; None when there is none."""
+        """Returns the age of the oldest of all newest samples, in seconds; None without any."""
         return self._samples.oldest_age()
 
     # The beat
@@ -227,6 +178,7 @@ class Sampler:
             await asyncio.sleep(max(HOT / 10, began + HOT - time.monotonic()))
 
     async def run_once(self) -> None:
+        """Takes the samples that are due now, then lets the streams go on."""
         now = time.monotonic()
         running = {each.full_id: each for each in self._readable(self._inventory.each())}
         self._samples.forget_all_but(running.keys())
@@ -248,24 +200,20 @@ class Sampler:
         self.counts.stretch = self._interest.stretch
         due.sort(key=itemgetter(0), reverse=True)
         self._ask_for(await self._read([container for _, container in due]))
-        self._ring()
+        self.beats.ring()
         late = now - self._tried.get(_HOST, -math.inf)
         if late >= self._interest.interval(_HOST, now) - EARLY_SECONDS:
             self._tried[_HOST] = now
             await self._host.sample()
 
-    def end(self) -> None:
-        """Ends all streams. Safe to call from a signal handler."""
-        self._ending = True
-        self._ring()
-
     def close(self) -> None:
+        """Closes the files that samples are read from."""
         self._sources.close()
 
     # Taking samples
 
     def _readable(self, containers: Iterable[Container]) -> list[Container]:
-        """Those that run, and of which somebody may know what they use."""
+        """Returns those that run, and of which somebody may know what they use."""
         return [each for each in containers if each.runs and self._access.may_read(each)]
 
     async def _read(self, containers: Sequence[Container]) -> list[Container]:
@@ -305,7 +253,7 @@ class Sampler:
         return True
 
     def _refresh(self, container: Container) -> "asyncio.Task[bool]":
-        """A sample, taken together with all who ask for one of this container meanwhile."""
+        """Takes a sample, together with all who ask for one of this container meanwhile."""
         full_id = container.full_id
         task = self._refreshing.get(full_id)
         if task is None:
@@ -328,7 +276,7 @@ class Sampler:
         return sample is not None
 
     def _with_network(self, container: Container) -> Container:
-        """The container on the networks of the one whose network it shares, if it does."""
+        """Gives a container that shares another's network that one's networks."""
         other: Container | None = container
         for _ in range(10):  # that one may share another's, but not for ever
             if other is None or other.network_of is None:
@@ -339,36 +287,16 @@ class Sampler:
         return container.model_copy(update={"networks": other.networks})
 
     def _is_late(self, latest: Latest | None) -> bool:
-        """Whether there is no sample, or it is too old to answer with or has none before it."""
+        """Tells whether a sample is absent, too old to answer with, or has none before it."""
         return (
             latest is None
             or latest.rates.interval is None
             or latest.age > FRESH_SECONDS * self._interest.stretch
         )
 
-    # Streams
 
-    @contextmanager
-    def _followed(self, key: str) -> Iterator[None]:
-        self.counts.streams += 1
-        try:
-            with self._interest.following(key):
-                yield
-        finally:
-            self.counts.streams -= 1
-
-    async def _beats(self, number: int) -> None:
-        """Returns at that beat, or when the service ends."""
-        while self._beat < number and not self._ending:
-            await self._bell.wait()
-
-    def _ring(self) -> None:
-        self._beat += 1
-        bell, self._bell = self._bell, asyncio.Event()
-        bell.set()
-
-
-def _require_running(container: Container) -> None:
+def require_running(container: Container) -> None:
+    """Raises ContainerNotRunning for a container that does not run."""
     if not container.runs:
         raise _not_running(container)
 

@@ -1,4 +1,4 @@
-"""What was sampled of containers: the newest of each, and a bounded history of the figures.
+"""Keeps each container's newest sample and a bounded history of its figures.
 
 Everything is kept apart by runs: a container that was started again has nothing to compare its
 first sample with. The history goes on over runs, and along with a container that is moved; it stays
@@ -39,7 +39,7 @@ _WHOLE = frozenset(("memory_usage_bytes", "memory_max_bytes", "memory_cache_byte
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The newest sample of a run, and what happened since the one before it."""
+    """Holds the newest sample of a run, and what happened since the one before it."""
 
     run: datetime | None  # when the run began
     taken: float  # by the clock of this process, which need not agree with the engine's
@@ -48,15 +48,17 @@ class Latest:
 
     @property
     def age(self) -> float:
-        """Seconds."""
+        """Seconds since it was taken."""
         return time.monotonic() - self.taken
 
     def of(self, container: Container) -> ContainerStats:
-        """The answer that it makes."""
+        """Returns the answer that it makes."""
         return summarise(container, self.rates, self.sample, self.age)
 
 
 class Samples:
+    """Holds what was sampled of containers, as long as they are there."""
+
     def __init__(self, inventory: Inventory, fine: Span, coarse: Span) -> None:
         self._inventory = inventory
         self._fine, self._coarse = fine, coarse
@@ -64,20 +66,20 @@ class Samples:
         self._series: dict[str, Series] = {}
 
     def current(self, container: Container) -> Latest | None:
-        """The newest sample of the run that a container is in."""
+        """Returns the newest sample of the run that a container is in; None without one."""
         latest = self._latest.get(container.full_id)
         if latest is None or not container.runs or latest.run != container.started_at:
             return None
         return latest
 
     def all(self) -> Iterator[tuple[Container, Latest]]:
-        """The newest sample of each container that runs and has one."""
+        """Yields the newest sample of each container that runs and has one."""
         for container in self._inventory.each():
             if (latest := self.current(container)) is not None:
                 yield container, latest
 
     def oldest_age(self) -> float | None:
-        """Seconds: the age of the oldest of all newest samples; None when there is none."""
+        """Returns the age of the oldest of all newest samples, in seconds; None without any."""
         return max((latest.age for latest in self._latest.values()), default=None)
 
     def record(self, container: Container, sample: Sample) -> None:
@@ -114,7 +116,9 @@ class Samples:
     def history(
         self, container: Container, since: float | None, step: float | None
     ) -> list[StatsPoint]:
-        """What a container has used, as far as memory goes back; nothing if it never ran since."""
+        """Returns what a container has used, as far as memory goes back: nothing if it never ran
+        since.
+        """
         series = self._series.get(container.full_id)
         points = [] if series is None else series.points(time.time(), since, step)
         return [_shown(point) for point in points]

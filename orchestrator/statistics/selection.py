@@ -1,4 +1,4 @@
-"""Which containers' figures to show together, in what order, and what they add up to. Pure."""
+"""Selects and sorts the figures of many containers for one answer, and adds them up. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
@@ -12,7 +12,7 @@ Order = Literal["cpu", "memory", "network", "block", "pids", "name"]
 
 
 class StatsSelection(BaseModel):
-    """All that is given must be true of a container."""
+    """Says which containers' figures are wanted, in what order: all that is given must be true."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,12 +27,12 @@ class StatsSelection(BaseModel):
     managed: bool | None = Field(None, description="Only this service's (true), or the others.")
 
     def of(self, containers: Iterable[Container]) -> list[Container]:
-        """Those that match."""
+        """Returns those containers that match."""
         wanted = ContainerFilter(state=None, name=self.name, label=self.label, managed=self.managed)
         return [container for container in containers if wanted.matches(container)]
 
     def answer(self, found: Sequence[ContainerStats]) -> AllStats:
-        """The figures of those that match, sorted, cut to the first, with the totals of all."""
+        """Makes one answer of figures: sorted, cut to the first, with the totals of all."""
         if self.sort == "name":
             ordered = sorted(found, key=lambda each: each.name)
         else:
@@ -42,7 +42,7 @@ class StatsSelection(BaseModel):
 
 
 class StreamPace(BaseModel):
-    """How a stream goes."""
+    """Says how often a stream has an event, and how many it has."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -58,7 +58,7 @@ class StreamPace(BaseModel):
 
 
 class StreamSelection(StatsSelection, StreamPace):
-    """What a stream is of, and how it goes."""
+    """Says which figures a stream is of, and how often it has them."""
 
 
 # What is not known counts as less than nothing.
@@ -77,7 +77,7 @@ def _known(*amounts: float | None) -> float:
 
 
 def _total(each: Sequence[ContainerStats]) -> StatsTotals:
-    """The sums; what is not known of one does not count, and is null where it is known of none."""
+    """Adds figures up. What is not known of one does not count; what is known of none is null."""
 
     def add(name: str) -> Any:
         known = [value for one in each if (value := getattr(one, name)) is not None]

@@ -22,7 +22,7 @@ from orchestrator.host.figures import (
     mount_points,
     parse_cpu,
     parse_load,
-    parse_memory,
+    parse_meminfo,
     parse_traffic,
     read_with_psutil,
     root_file_system,
@@ -284,7 +284,7 @@ def test_another_text_is_no_proc_stat(text: str) -> None:
 
 def test_load_and_memory_are_read() -> None:
     assert parse_load("0.61 0.51 0.19 1/150 6973\n") == (0.61, 0.51, 0.19)
-    assert parse_memory(MEMINFO) == Memory(24684084 * 1024, 23842176 * 1024)
+    assert parse_meminfo(MEMINFO) == Memory(24684084 * 1024, 23842176 * 1024)
 
 
 def nothing(_: str) -> bool:

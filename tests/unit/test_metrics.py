@@ -11,20 +11,20 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+from orchestrator.http import MeteredRequests
 from orchestrator.models import Container, InterfaceCounters, Limits, Sample
 from orchestrator.ports import PortAllocator
 from orchestrator.quantities import PortRange
 from orchestrator.state import Inventory
 from orchestrator.statistics import (
     MEDIA_TYPES,
-    MeteredRequests,
     Meters,
     Metrics,
     SamplerCounts,
     format_for,
 )
-from orchestrator.statistics import metrics as telling
-from orchestrator.statistics.metrics import State, exposition
+from orchestrator.statistics import prometheus as telling
+from orchestrator.statistics.prometheus import Snapshot, exposition
 
 from .examples import container
 
@@ -60,7 +60,7 @@ FULL = Sample(
 )  # fmt: skip
 
 
-def state(*samples: tuple[Container, Sample], **other: Any) -> State:
+def state(*samples: tuple[Container, Sample], **other: Any) -> Snapshot:
     given: dict[str, Any] = {
         "version": "1.2.3",
         "samples": list(samples),
@@ -74,10 +74,10 @@ def state(*samples: tuple[Container, Sample], **other: Any) -> State:
         "repaired_ports": 0,
         "listing_age": None,
     }
-    return State(**given | other)
+    return Snapshot(**given | other)
 
 
-def told(of: State, counted: CollectorRegistry | None = None) -> dict[tuple[str, str], float]:
+def told(of: Snapshot, counted: CollectorRegistry | None = None) -> dict[tuple[str, str], float]:
     """(name, the labels that tell one from another) -> value."""
     text = exposition(of, counted or CollectorRegistry())
     return {
@@ -321,7 +321,7 @@ async def answer(meters: Meters, status: int | None, method: str = "GET", **scop
     async def nothing(*_: Any) -> Any: ...
 
     asked = {"type": "http", "method": method, "path": "/containers/web"} | scope
-    await MeteredRequests(app, meters)(asked, nothing, nothing)
+    await MeteredRequests(app, meters.requested)(asked, nothing, nothing)
 
 
 def requests(meters: Meters) -> Iterator[tuple[str, float]]:

@@ -18,7 +18,7 @@ from orchestrator.models import Container, Sample
 from orchestrator.policy import Access
 from orchestrator.settings import Settings, Unmanaged
 from orchestrator.state import Inventory
-from orchestrator.statistics import Interest, Sampler, SamplerCounts
+from orchestrator.statistics import Interest, Sampler, SamplerCounts, Streams
 from orchestrator.statistics import sampler as module
 from orchestrator.statistics.pace import EVERYTHING, HOT, IDLE
 
@@ -43,6 +43,7 @@ class Samples:
         self.failure: Exception | None = None
         self.cpu_ns = 0
         self.ahead = 0.0  # seconds
+        self.counts = SamplerCounts()
 
     def sample(self) -> Sample:
         now = time.time() + self.ahead
@@ -89,16 +90,17 @@ class Setting:
     ) -> None:
         self.samples, self.host, self.inventory = Samples(), Host(), Inventory()
         self.interest = Interest(budget)
-        self.counts = SamplerCounts()
+        self.counts = self.samples.counts
+        access = Access(unmanaged, None)
         self.sampler = Sampler(
             self.samples,  # type: ignore[arg-type]
             self.host,  # type: ignore[arg-type]
             self.inventory,
-            Access(unmanaged, None),
+            access,
             self.interest,
-            self.counts,
             Settings(**settings),
         )
+        self.streams = Streams(self.sampler, self.inventory, access, self.interest)
         self.memory = self.sampler._samples
         self.inventory.put(WEB)
         self.inventory.put(DB)
@@ -305,8 +307,8 @@ async def test_what_others_use_is_neither_sampled_nor_told(it: Setting) -> None:
     with pytest.raises(NotManaged):
         it.sampler.history(THEIRS, None, None)
     with pytest.raises(NotManaged):
-        it.sampler.require_stream(THEIRS)
-    stream = it.sampler.follow_all(lambda: [THEIRS, WEB], 3600)
+        it.streams.require_stream(THEIRS)
+    stream = it.streams.follow_all(lambda: [THEIRS, WEB], 3600)
     assert [each.name for each in await anext(stream)] == ["web"]
     await stream.aclose()
     assert "theirs" not in it.samples.read_ones + it.samples.asked
@@ -319,7 +321,7 @@ async def test_that_others_do_not_run_is_not_told_either(it: Setting) -> None:
     with pytest.raises(NotManaged):
         await it.sampler.stats(stopped)
     with pytest.raises(NotManaged):
-        it.sampler.require_stream(stopped)
+        it.streams.require_stream(stopped)
 
 
 @pytest.mark.parametrize("unmanaged", ["read", "true"])
@@ -331,7 +333,7 @@ async def test_where_it_is_allowed_others_are_sampled_like_ours(unmanaged: Unman
     assert "theirs" in {each.name for each, _ in it.sampler.latest()}
     assert (await it.sampler.stats(THEIRS)).name == "theirs"
     assert len(it.sampler.history(THEIRS, None, None)) > 0
-    it.sampler.require_stream(THEIRS)
+    it.streams.require_stream(THEIRS)
 
 
 # The beat
@@ -489,7 +491,7 @@ async def beat(it: Setting) -> None:
 
 
 async def test_a_stream_has_an_event_at_each_beat(it: Setting) -> None:
-    follow = it.sampler.follow(WEB.full_id, 1)
+    follow = it.streams.follow(WEB.full_id, 1)
     times = [(await anext(follow)).timestamp]
     for _ in range(3):
         event = asyncio.create_task(follow.__anext__())
@@ -500,7 +502,7 @@ async def test_a_stream_has_an_event_at_each_beat(it: Setting) -> None:
 
 
 async def test_a_stream_may_leave_out_beats(it: Setting) -> None:
-    follow = it.sampler.follow(WEB.full_id, 3)
+    follow = it.streams.follow(WEB.full_id, 3)
     await anext(follow)
     event = asyncio.create_task(follow.__anext__())
     for done in (False, False, True):
@@ -511,7 +513,7 @@ async def test_a_stream_may_leave_out_beats(it: Setting) -> None:
 
 
 async def test_a_slow_reader_loses_samples_and_gets_the_newest(it: Setting) -> None:
-    slow, fast = (it.sampler.follow(WEB.full_id, 1) for _ in range(2))
+    slow, fast = (it.streams.follow(WEB.full_id, 1) for _ in range(2))
     await anext(slow)
     await anext(fast)
     seen = []
@@ -526,7 +528,7 @@ async def test_a_slow_reader_loses_samples_and_gets_the_newest(it: Setting) -> N
 
 @pytest.mark.parametrize("gone", [True, False])
 async def test_a_stream_ends_when_its_container_does(it: Setting, gone: bool) -> None:
-    follow = it.sampler.follow(WEB.full_id, 1)
+    follow = it.streams.follow(WEB.full_id, 1)
     await anext(follow)
     event = asyncio.create_task(follow.__anext__())
     await asyncio.sleep(0)
@@ -537,12 +539,12 @@ async def test_a_stream_ends_when_its_container_does(it: Setting, gone: bool) ->
     await beat(it)
     with pytest.raises(StopAsyncIteration):
         await event
-    assert await it.sampler.ended(WEB.full_id) == ("removed" if gone else "stopped")
+    assert await it.streams.ended(WEB.full_id) == ("removed" if gone else "stopped")
 
 
 async def test_a_container_that_is_removed_while_it_runs_is_removed(it: Setting) -> None:
     it.inventory.put(WEB.model_copy(update={"state": "exited", "status": "exited"}))
-    reason = asyncio.create_task(it.sampler.ended(WEB.full_id))
+    reason = asyncio.create_task(it.streams.ended(WEB.full_id))
     await asyncio.sleep(0)
     it.inventory.remove(WEB.full_id)
     assert await reason == "removed"
@@ -550,23 +552,23 @@ async def test_a_container_that_is_removed_while_it_runs_is_removed(it: Setting)
 
 async def test_streams_end_with_the_service(it: Setting) -> None:
     one, all_of_them = (
-        it.sampler.follow(WEB.full_id, 3600),
-        it.sampler.follow_all(lambda: [WEB, DB], 3600),
+        it.streams.follow(WEB.full_id, 3600),
+        it.streams.follow_all(lambda: [WEB, DB], 3600),
     )
     await anext(one)
     assert [each.name for each in await anext(all_of_them)] == ["web", "db"]
     events = [asyncio.create_task(stream.__anext__()) for stream in (one, all_of_them)]
     await asyncio.sleep(0)
-    it.sampler.end()
+    it.streams.end()
     for event in events:
         with pytest.raises(StopAsyncIteration):
             await event
-    assert await it.sampler.ended(WEB.full_id) == "shutting-down"
+    assert await it.streams.ended(WEB.full_id) == "shutting-down"
 
 
 async def test_a_stream_survives_an_engine_that_fails(it: Setting) -> None:
     it.samples.by_engine = {"web"}
-    follow = it.sampler.follow(WEB.full_id, 1)
+    follow = it.streams.follow(WEB.full_id, 1)
     first = await anext(follow)
     it.samples.failure = EngineUnavailable("away")
     age_by(it, module.STALE_SECONDS)
@@ -575,17 +577,17 @@ async def test_a_stream_survives_an_engine_that_fails(it: Setting) -> None:
     await asyncio.sleep(0.01)
     assert not event.done()
     it.samples.failure = None
-    it.sampler._ring()
+    it.sampler.beats.ring()
     assert (await event).timestamp > first.timestamp
     await follow.aclose()
 
 
 async def test_open_streams_are_counted_and_keep_the_container_hot(it: Setting) -> None:
-    follow = it.sampler.follow(WEB.full_id, 1)
+    follow = it.streams.follow(WEB.full_id, 1)
     await anext(follow)
     assert it.counts.streams == 1
     assert it.interest.interval(WEB.full_id, 1e9) == HOT
-    everything = it.sampler.follow_all(lambda: [], 1)
+    everything = it.streams.follow_all(lambda: [], 1)
     await anext(everything)
     assert it.counts.streams == 2
     assert it.interest.interval(EVERYTHING, 1e9) == HOT

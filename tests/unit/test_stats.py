@@ -11,12 +11,7 @@ import pytest
 
 from orchestrator.models import ContainerStats, Limits, Sample
 from orchestrator.payloads import parse_engine_stats, without_control_group
-from orchestrator.statistics.figures import (
-    Rates,
-    follows,
-    rates,
-    summarise,
-)
+from orchestrator.statistics.figures import Rates, follows, rates, summarise
 
 from .examples import PAYLOADS, container, payload
 

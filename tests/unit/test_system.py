@@ -17,7 +17,7 @@ from orchestrator.models import HistoryWindow
 from orchestrator.settings import Settings
 from orchestrator.statistics import HostMonitor
 from orchestrator.statistics import host as system
-from orchestrator.statistics.host import rates_between, summarise
+from orchestrator.statistics.host import host_stats, rates_between
 
 pytestmark = pytest.mark.anyio
 
@@ -86,14 +86,14 @@ def test_without_an_interface_traffic_is_unknown() -> None:
     reading = later(networks={})
     rates = rates_between(reading, reading)
     assert (rates.network_rx, rates.network_tx) == (None, None)
-    network = summarise(system.Sample(reading, rates), 0.0).network
+    network = host_stats(system.HostSample(reading, rates), 0.0).network
     assert (network.rx, network.tx, network.rx_bytes, network.tx_bytes) == (None,) * 4
     assert network.interfaces == []
 
 
 def test_a_sample_is_told_in_full() -> None:
     reading = later(scopes=Scopes(network="container", hostname="container"))
-    found = summarise(system.Sample(reading, rates_between(FIRST, reading)), 0.25)
+    found = host_stats(system.HostSample(reading, rates_between(FIRST, reading)), 0.25)
     assert found.memory.used_bytes == 2 * GIB
     assert found.memory.percent == 25.0
     assert (found.network.rx_bytes, found.network.tx_bytes) == (1010, 2020)
