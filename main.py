@@ -27,9 +27,8 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.config import LOGGING_CONFIG
 
-from orchestrator import __version__
+from orchestrator import __version__, errors
 from orchestrator.callers import BadKeys
-from orchestrator.errors import errors
 from orchestrator.http import (
     MAX_HEADERS_SIZE,
     Keyring,

@@ -27,9 +27,9 @@ import docker.utils
 import requests
 import urllib3
 
+from .. import errors
 from ..addresses import SCHEME as SSH
 from ..addresses import SshAddress
-from ..errors import errors
 from ..payloads import Enforcement, pull_failure, refusal, tunnel_failure
 from ..settings import Settings
 from .threads import Pool, deadline_of_this_thread

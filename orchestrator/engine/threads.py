@@ -9,7 +9,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from ..errors import errors
+from .. import errors
 
 T = TypeVar("T")
 

@@ -13,9 +13,8 @@ import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from .. import callers
+from .. import callers, errors
 from ..callers import Caller
-from ..errors import errors
 from ..host import OwnBridges
 from ..settings import Settings, is_loopback
 from .asgi import App, Message, Receive, Send, values

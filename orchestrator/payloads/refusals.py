@@ -6,7 +6,7 @@ Docker Desktop's. They may carry paths and addresses, so only what is plainly ha
 
 import re
 
-from ..errors import errors
+from .. import errors
 
 _PORT_TAKEN = re.compile(
     r"port is already allocated|address already in use|ports are not available"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator import errors
 from orchestrator.engine import Engine
-from orchestrator.errors import errors
 from orchestrator.settings import Settings
 
 pytestmark = pytest.mark.anyio

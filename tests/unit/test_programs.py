@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.errors.errors import StartRefused
+from orchestrator.errors import StartRefused
 from orchestrator.inside import Programs, program_of
 from orchestrator.inside.program import DEFAULT_PATH, Program, judge
 

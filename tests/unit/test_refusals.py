@@ -14,8 +14,9 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator import errors
 from orchestrator.engine import Engine
-from orchestrator.errors import OrchestratorError, errors
+from orchestrator.errors import OrchestratorError
 from orchestrator.payloads import pull_failure, refusal, tunnel_failure
 from orchestrator.settings import Settings
 
