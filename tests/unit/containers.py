@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from orchestrator.models import Container
-from orchestrator.models.models import State
+from orchestrator.models import Container, State
 
 PAYLOADS = Path(__file__).parent / "payloads"
 ENGINES = ("20.10", "28.5")

@@ -12,7 +12,7 @@ from orchestrator.containers import Networks
 from orchestrator.containers.networks import DEFAULT_BRIDGE, REFUSED_SECONDS, home_of
 from orchestrator.engine import Engine
 from orchestrator.errors import EngineFailed, NameInUse, NetworkFull, NetworkMissing, PortRefused
-from orchestrator.models.models import State
+from orchestrator.models import State
 from orchestrator.payloads import Enforcement
 from orchestrator.state import Inventory
 
