@@ -30,7 +30,7 @@ import urllib3
 from .. import errors
 from ..addresses import SCHEME as SSH
 from ..addresses import SshAddress
-from ..payloads import Enforcement, pull_failure, refusal, tunnel_failure
+from ..payloads import Capabilities, pull_failure, refusal, tunnel_failure
 from ..settings import Settings
 from .threads import Pool, deadline_of_this_thread
 from .tunnel import Tunnel, TunnelFailedError
@@ -132,7 +132,7 @@ class Engine:
         self._settings = settings
         self._on_call = on_call
         self._client: docker.APIClient | None = None
-        self.enforcement = Enforcement()
+        self.enforcement = Capabilities()
         self._pools = {name: Pool(name, size) for name, size in _POOLS.items()}
         host = settings.docker_host or ""
         self._tunnel = Tunnel(SshAddress.parse(host)) if host.startswith(SSH) else None
@@ -167,13 +167,13 @@ class Engine:
     async def connect(self) -> EngineInfo:
         """Opens a client anew, agrees on an API version, and says what answers."""
 
-        def open_client() -> tuple[docker.APIClient, EngineInfo, Enforcement]:
+        def open_client() -> tuple[docker.APIClient, EngineInfo, Capabilities]:
             with self._through_tunnel():
                 client = self._open()
                 version = client.version(api_version=False)
-            enforcement = Enforcement()
+            enforcement = Capabilities()
             with suppress(docker.errors.APIError):  # a proxy may know an older list of routes
-                enforcement = Enforcement.said(client.info(), version)
+                enforcement = Capabilities.from_info(client.info(), version)
             return client, EngineInfo(version["Version"], client.api_version), enforcement
 
         client, info, self.enforcement = await self._call("connect", "connections", open_client)

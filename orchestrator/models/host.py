@@ -64,8 +64,8 @@ class HostNetwork(Model):
 
 
 class HostStats(Model):
-    """What the host used when it was last sampled. Each `scope` says whether a figure is of the whole
-    host, or of the container that the service runs in.
+    """What the host used when it was last sampled. Each `scope` says whether a figure is of the
+    whole host, or of the container that the service runs in.
     """
 
     hostname: str

@@ -1,33 +1,25 @@
-"""What the engine's JSON means, in both directions. Pure: no I/O, no state.
+"""What the engine's JSON says of a container becomes a Container. Pure: no I/O, no state.
 
-Shapes are those of the Docker Engine API, `GET /containers/{id}/json`, `GET /containers/json` and
-`POST /containers/create`, in the versions 1.40 and later; fields that a version lacks are absent.
+Shapes are those of the Docker Engine API, `GET /containers/{id}/json` and `GET /containers/json`,
+in the versions 1.40 and later; fields that a version lacks are absent.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from ..labels import (
-    LABEL_CREATE,
-    LABEL_CREATED_BY,
     LABEL_IMAGE,
-    LABEL_KEY,
     LABEL_MANAGED,
     LABEL_MOVED_FROM,
-    LABEL_PORTS,
-    LABEL_PREFIX,
     LABEL_PREVIOUS_PORTS,
     LABEL_REQUEST,
     LABEL_START,
 )
-from ..models import Container, CreateRequest, Limits
+from ..models import Container, Limits
 
 # A listing and an inspection write the time before which nothing happened like this.
 _NEVER = "0001-01-01T00:00:00Z"
-_NOT_INHERITED = ("com.docker.compose.", LABEL_PREFIX)
 # States that Podman has and Docker does not, in Docker's words. What is stopping still runs.
 _PODMAN_STATES = {
     "configured": "created",
@@ -39,7 +31,7 @@ _WILDCARDS = ("0.0.0.0", "::", "")
 
 
 def parse_container(payload: Mapping[str, Any]) -> Container:
-    """A Container from `GET /containers/{id}/json`."""
+    """Makes a Container of the engine's answer to `GET /containers/{id}/json`."""
     config, host, state = payload["Config"], payload["HostConfig"], payload["State"]
     labels: dict[str, str] = dict(config.get("Labels") or {})
     # Equal for equal requests, so whoever may read it could try out guesses of a secret in them.
@@ -94,7 +86,7 @@ def _state(word: str) -> Any:
 
 
 def environment_of(payload: Mapping[str, Any]) -> dict[str, str]:
-    """A container's environment variables, from `GET /containers/{id}/json`, in the engine's
+    """Reads a container's environment variables from `GET /containers/{id}/json`, in the engine's
     order. Of a name that is there twice the last value counts, as it does for most programs.
     """
     pairs = (each.partition("=") for each in payload["Config"].get("Env") or ())
@@ -115,17 +107,6 @@ def agrees(summary: Mapping[str, Any], container: Container) -> bool:
     )
 
 
-def image_labels(image: Mapping[str, Any]) -> dict[str, str]:
-    """The labels that a container of an image (`GET /images/{name}/json`) inherits."""
-    return dict((image.get("Config") or {}).get("Labels") or {})
-
-
-def exposed_ports(image: Mapping[str, Any]) -> list[str]:
-    """The container ports that an image (`GET /images/{name}/json`) exposes, lowest first."""
-    exposed = (image.get("Config") or {}).get("ExposedPorts") or {}
-    return sorted(exposed, key=lambda port: (int(port.partition("/")[0]), port))
-
-
 def is_husk(container: Container) -> bool:
     """Whether a container of ours was created and then forgotten: it never ran, and should have."""
     return (
@@ -134,64 +115,6 @@ def is_husk(container: Container) -> bool:
         and container.started_at is None
         and container.labels.get(LABEL_START) != "false"
     )
-
-
-def fingerprint(request: CreateRequest) -> str:
-    """The same for equal requests, and for no others. Fields at their defaults do not count, so
-    that a new field does not make old requests differ.
-    """
-    fields = request.model_dump(mode="json", exclude_defaults=True)
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def create_body(
-    request: CreateRequest,
-    *,
-    image: str,
-    image_labels: Mapping[str, str],
-    ports: Mapping[str, int],
-    publish_address: str,
-    confinement: Mapping[str, Any],
-    create_id: str,
-    key: str | None = None,
-    created_by: str | None = None,
-) -> dict[str, Any]:
-    """The body of `POST /containers/create` for a request, the ports that it was given, what it is
-    held to (see `confinement`), its idempotency key, and whose key created it. `create_id` is
-    written on the container, and on the volumes that the engine makes for it: that is how they are
-    found when the engine's answer is lost.
-    """
-    # A container inherits its image's labels. Compose 2 labels what it builds, and would take a
-    # clone for a container of its own; a label of ours would come from a commit of a clone.
-    foreign = {name: "" for name in image_labels if name.startswith(_NOT_INHERITED)}
-    ours = {LABEL_MANAGED: "true", LABEL_PORTS: port_list(ports), LABEL_CREATE: create_id}
-    if not request.start:
-        ours[LABEL_START] = "false"
-    if key is not None:
-        ours |= {LABEL_KEY: key, LABEL_REQUEST: fingerprint(request)}
-    if created_by is not None:
-        ours[LABEL_CREATED_BY] = created_by
-    labels = foreign | request.labels | ours
-    policy, _, retries = request.restart_policy.partition(":")
-    body: dict[str, Any] = {
-        **confinement,
-        "Image": image,
-        "Env": [f"{name}={value}" for name, value in request.env.items()],
-        "Labels": labels,
-        "ExposedPorts": {container_port: {} for container_port in ports},
-        "HostConfig": {
-            **confinement["HostConfig"],
-            "PortBindings": {
-                container_port: [{"HostIp": publish_address, "HostPort": str(port)}]
-                for container_port, port in ports.items()
-            },
-            "RestartPolicy": {"Name": policy, "MaximumRetryCount": int(retries or 0)},
-            "Mounts": [_mount(volume, create_id) for volume in request.volumes],
-        },
-    }
-    if request.command is not None:
-        body["Cmd"] = request.command
-    return body
 
 
 def is_own_volume(volume: Mapping[str, Any]) -> bool:
@@ -207,22 +130,12 @@ def is_own_volume(volume: Mapping[str, Any]) -> bool:
 
 
 def port_list(ports: Mapping[str, int]) -> str:
-    """What LABEL_PORTS says of the ports that a container was given."""
+    """Writes the value of LABEL_PORTS: the ports that a container was given."""
     return ",".join(str(port) for port in ports.values())
 
 
-def _mount(volume: str, create_id: str) -> dict[str, Any]:
-    name, target, *mode = volume.split(":")
-    return {
-        "Type": "volume",
-        "Source": name,
-        "Target": target,
-        "ReadOnly": mode == ["ro"],
-        "VolumeOptions": {"Labels": {LABEL_MANAGED: "true", LABEL_CREATE: create_id}},
-    }
-
-
 def words(labels: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Reads a label that is a list, with commas between the words; empty without that label."""
     return tuple(word for word in labels.get(name, "").split(",") if word)
 
 

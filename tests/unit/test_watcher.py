@@ -16,7 +16,7 @@ from orchestrator.errors import (
 )
 from orchestrator.host import HostPorts
 from orchestrator.models import Limits
-from orchestrator.payloads import Enforcement
+from orchestrator.payloads import Capabilities
 from orchestrator.ports import PortAllocator
 from orchestrator.quantities import PortRange
 from orchestrator.settings import Settings
@@ -292,7 +292,7 @@ async def test_limits_that_the_engine_does_not_apply_are_none(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     engine.containers[A]["HostConfig"] |= {"Memory": 2**27, "NanoCpus": 10**9, "PidsLimit": 50}
-    engine.enforcement = Enforcement(missing=("memory", "pids"))
+    engine.enforcement = Capabilities(missing=("memory", "pids"))
     await stays(watcher, 0.3)
     found = inventory.peek(A)
     assert found is not None
