@@ -1,14 +1,13 @@
 """Which port is given out next, and how many there are in each state. Pure.
 
-A port that has just become free goes to the end of the queue, for clients may still try to reach
-who had it; one that is remembered for a stopped container is given away only when none is free.
-Everything here is brought in line whenever something is learned about a port, so that each question
-is answered in constant time, but for the first `take` after memories that came out of order, which
-sorts them once.
+The port that has been free for longest comes first; one that is remembered for a stopped container
+is given away only when none is free. Queues and counts are brought in line whenever something is
+learned about a port, so that each question takes constant time, but for `busy`, which walks the
+ports in use, and the first `take` after memories that came out of order, which sorts them once.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import get_args
 
@@ -26,6 +25,9 @@ class PortOrder:
         self._remembered_in_order = True
         self._held: OrderedDict[int, None] = OrderedDict()
         self._busy: dict[int, None] = {}
+        # Names outlive their containers, so that a successor gets the same address. Bounded.
+        self._names: OrderedDict[str, dict[str, int]] = OrderedDict()
+        self._most_names = 4 * len(self._free)
         states: tuple[PortState, ...] = get_args(PortState)
         self._counts = dict.fromkeys(states, 0) | {"free": len(self._free)}
 
@@ -76,6 +78,19 @@ class PortOrder:
         """Takes this port from those that can be given out, until it is settled again."""
         self._free.pop(port, None)
         self._remembered.pop(port, None)
+
+    # Which ports a name had
+
+    def remember_name(self, name: str, ports: Mapping[int, str]) -> None:
+        """Notes which ports a container of this name has, each with its container port."""
+        self._names.pop(name, None)
+        self._names[name] = {container_port: port for port, container_port in ports.items()}
+        while len(self._names) > self._most_names:
+            self._names.popitem(last=False)
+
+    def of_name(self, name: str | None) -> Mapping[str, int]:
+        """The ports that the last container of this name had, by container port."""
+        return self._names.get(name or "", {})
 
     # Holds, which end in the order in which they were made or renewed
 
