@@ -43,6 +43,7 @@ from orchestrator.http import (
 )
 from orchestrator.http import log_lines as logs
 from orchestrator.models import (
+    METRICS_EXAMPLE,
     Alive,
     AllStats,
     Container,
@@ -139,7 +140,7 @@ CreateBody = Annotated[
         openapi_examples={
             "clone": {
                 "summary": "A clone of the default image",
-                "value": examples.MODELS["CreateRequest"],
+                "value": CreateRequest.example,
             }
         }
     ),
@@ -617,7 +618,7 @@ def add_metrics_route(app: FastAPI) -> None:
         summary="All figures, for Prometheus",
         response_class=PlainTextResponse,
         response_description="Prometheus's text format, or OpenMetrics if asked for.",
-        responses={200: {"content": {"text/plain": {"example": examples.METRICS}}}},
+        responses={200: {"content": {"text/plain": {"example": METRICS_EXAMPLE}}}},
     )
     async def metrics(service: AnyService, request: Request) -> Response:
         """Containers by cAdvisor's names; ports, calls of the engine, requests and the sampler by
@@ -857,7 +858,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         schema = describe()
         schemas = schema["components"]["schemas"]
         schemas["Problem"] = Problem.model_json_schema()
-        for name, example in examples.MODELS.items():
+        for name, example in examples().items():
             schemas[name]["example"] = example
         problems.add_responses(schema, ANYWHERE)
         if keyring.configured:

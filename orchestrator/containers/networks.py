@@ -162,7 +162,7 @@ class Networks:
     @property
     def _alone(self) -> bool:
         """Whether each container needs a network of its own: those of one talk to each other."""
-        return not self._allow_icc and not self._engine.enforcement.apart
+        return not self._allow_icc and not self._engine.capabilities.apart
 
     def _load(self) -> Counter[str]:
         """How many containers each network has, ours or not, and those on their way. Stopped ones

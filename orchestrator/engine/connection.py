@@ -25,7 +25,7 @@ from .. import errors
 from ..addresses import SCHEME as SSH
 from ..addresses import SshAddress
 from ..models import EngineInfo
-from ..payloads import Enforcement, refusal, tunnel_failure
+from ..payloads import Capabilities, refusal, tunnel_failure
 from ..settings import Settings
 from .threads import Pool, deadline_of_this_thread
 from .tunnel import Tunnel, TunnelFailedError
@@ -59,7 +59,7 @@ class Connection:
     def __init__(
         self, settings: Settings, on_call: Callable[[str, float, str | None], None]
     ) -> None:
-        self.enforcement = Enforcement()
+        self.capabilities = Capabilities()
         self.timeout = settings.engine_timeout  # seconds for one call
         self._settings = settings
         self._on_call = on_call
@@ -98,17 +98,17 @@ class Connection:
     async def connect(self) -> EngineInfo:
         """Opens a client anew, agrees on an API version, and says what answers."""
 
-        def open_client() -> tuple[docker.APIClient, EngineInfo, Enforcement]:
+        def open_client() -> tuple[docker.APIClient, EngineInfo, Capabilities]:
             with self._through_tunnel():
                 client = self._open()
                 version = client.version(api_version=False)
-            enforcement = Enforcement()
+            capabilities = Capabilities()
             with suppress(docker.errors.APIError):  # a proxy may know an older list of routes
-                enforcement = Enforcement.said(client.info(), version)
-            return client, EngineInfo(version["Version"], client.api_version), enforcement
+                capabilities = Capabilities.from_info(client.info(), version)
+            return client, EngineInfo(version["Version"], client.api_version), capabilities
 
         with self.timed("connect"):
-            client, info, self.enforcement = await self._run("connections", open_client)
+            client, info, self.capabilities = await self._run("connections", open_client)
         previous, self._client = self._client, client
         if previous is not None:
             previous.close()

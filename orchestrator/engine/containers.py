@@ -52,10 +52,10 @@ class ContainerCalls:
         payload = await self._inspection(container_id)
         with understood(f"container {container_id[:12]}"):
             container = parse_container(payload)
-        enforcement = self._connection.enforcement
-        if not enforcement.missing:
+        capabilities = self._connection.capabilities
+        if not capabilities.missing:
             return container
-        applied = enforcement.applied(container.limits)
+        applied = capabilities.applied(container.limits)
         return container.model_copy(update={"limits": applied, "given_limits": container.limits})
 
     async def blueprint(self, container_id: str) -> Blueprint:
@@ -200,7 +200,7 @@ class ContainerCalls:
         payload, cpu = await self._connection.call("stats", "statistics", stats)
         with understood(f"what container {container_id[:12]} uses"):
             sample = parse_engine_stats(payload)
-        if sample is not None and not self._connection.enforcement.counts:
+        if sample is not None and not self._connection.capabilities.counts:
             sample = without_control_group(sample)
         return sample, cpu
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable
 
 from ..models import EngineInfo
-from ..payloads import Enforcement
+from ..payloads import Capabilities
 from ..settings import Settings
 from .connection import Connection
 from .containers import ContainerCalls
@@ -32,9 +32,9 @@ class Engine:
         self.volumes = VolumeCalls(connection)
 
     @property
-    def enforcement(self) -> Enforcement:
+    def capabilities(self) -> Capabilities:
         """What this engine can do, as it said when it was connected to."""
-        return self._connection.enforcement
+        return self._connection.capabilities
 
     @property
     def socket_path(self) -> str | None:

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import psutil
 
-from ..models import Scope
+from ..models import FigureScope
 
 log = logging.getLogger(__name__)
 
@@ -62,12 +62,12 @@ class Traffic(NamedTuple):
 class Scopes:
     """Tells whose each figure is: the host's, or those of the container around this process."""
 
-    hostname: Scope = "host"
-    cpu: Scope = "host"
-    memory: Scope = "host"
-    disk: Scope = "host"
-    network: Scope = "host"
-    uptime: Scope = "host"
+    hostname: FigureScope = "host"
+    cpu: FigureScope = "host"
+    memory: FigureScope = "host"
+    disk: FigureScope = "host"
+    network: FigureScope = "host"
+    uptime: FigureScope = "host"
 
 
 class Memory(NamedTuple):
@@ -78,7 +78,7 @@ class Memory(NamedTuple):
 
 
 class Disk(NamedTuple):
-    """Holds bytes of a disk. `used` and `free` make less than `total` where some is kept for root."""
+    """Holds bytes of a disk: `used` and `free` are less than `total` where root has a reserve."""
 
     path: str
     total: int
@@ -142,7 +142,7 @@ class HostFiles:
         mounts = (OWN_PROC / "self/mountinfo").read_text()
         covered = mount_points(mounts)
 
-        def unless_covered(*names: str) -> Scope:
+        def unless_covered(*names: str) -> FigureScope:
             paths = {str(self._root.resolve() / name) for name in names}
             return "container" if paths & covered else "host"
 
@@ -311,7 +311,7 @@ def _unescaped(path: str) -> str:
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), path)
 
 
-def _scope(hosts: bool) -> Scope:
+def _scope(hosts: bool) -> FigureScope:
     return "host" if hosts else "container"
 
 

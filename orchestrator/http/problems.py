@@ -21,7 +21,6 @@ from ..errors import (
     UnavailableError,
     UrlTooLong,
 )
-from ..models import examples
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -128,7 +127,7 @@ def openapi_responses(
                 status=status,
                 code=kind.code,
                 title=kind.title,
-                detail=examples.DETAILS[kind.code],
+                detail=kind.example,
                 request_id="5f0c2f8a9d3b4e6f8a1b2c3d4e5f6a7b",
             )
         }

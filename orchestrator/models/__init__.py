@@ -1,5 +1,30 @@
-"""The types that travel, asked and answered, each with its example beside it."""
+"""The types that travel, asked and answered, each with its example beside it.
 
+    model        what they have in common: they cannot change, and have an example
+    containers   a container, its limits, its environment; how many there are
+    ports        the ports of the range, their states and owners
+    statistics   what containers use: at one moment, over time, as a stream
+    host         what the host uses, and whose figures those are
+    service      the index, health, and problem documents
+    create       what a caller asks for in a create, checked field by field
+    create_texts what the texts of a create look like, for validators and for OpenAPI
+    spec         what is to be made: a create with every default settled
+    engine       what the engine tells of images, networks and listings
+    filters      what a query asks for: which containers, which part of a history
+    sample       what a container had used up to one moment, wherever it was counted
+
+A new type is one class in the module of its topic, with its example if it is a whole answer or
+body; then it is named here.
+"""
+
+from .containers import (
+    Container,
+    ContainerCounts,
+    ContainerEnv,
+    Limits,
+    RemovedContainer,
+    State,
+)
 from .create import (
     CreateRequest,
 )
@@ -8,17 +33,8 @@ from .filters import (
     ContainerFilter,
     HistoryWindow,
 )
-from .models import (
-    Alive,
-    AllStats,
-    Container,
-    ContainerCounts,
-    ContainerEnv,
-    ContainerStats,
-    DockerHealth,
-    End,
-    Endpoint,
-    Health,
+from .host import (
+    FigureScope,
     HostCpu,
     HostDisk,
     HostHistory,
@@ -26,33 +42,47 @@ from .models import (
     HostNetwork,
     HostPoint,
     HostStats,
-    Index,
-    InterfaceCounters,
-    Limits,
+    SystemStats,
+)
+from .model import (
+    examples,
+)
+from .ports import (
     PortBounds,
     PortRow,
     PortState,
     PortSummary,
     PortTable,
-    Problem,
-    Ready,
-    RemovedContainer,
-    Scope,
-    State,
-    StatsHistory,
-    StatsPoint,
-    StatsTotals,
-    StreamEnd,
-    SystemStats,
 )
 from .sample import (
     Sample,
     Source,
     without_cache,
 )
+from .service import (
+    Alive,
+    DockerHealth,
+    Endpoint,
+    Health,
+    Index,
+    Problem,
+    Ready,
+)
 from .spec import Confinement, Program, Spec
+from .statistics import (
+    METRICS_EXAMPLE,
+    AllStats,
+    ContainerStats,
+    End,
+    InterfaceCounters,
+    StatsHistory,
+    StatsPoint,
+    StatsTotals,
+    StreamEnd,
+)
 
 __all__ = [
+    "METRICS_EXAMPLE",
     "Alive",
     "AllStats",
     "Blueprint",
@@ -67,6 +97,7 @@ __all__ = [
     "End",
     "Endpoint",
     "EngineInfo",
+    "FigureScope",
     "Health",
     "HistoryWindow",
     "HostCpu",
@@ -93,7 +124,6 @@ __all__ = [
     "Ready",
     "RemovedContainer",
     "Sample",
-    "Scope",
     "Source",
     "Spec",
     "State",
@@ -102,5 +132,6 @@ __all__ = [
     "StatsTotals",
     "StreamEnd",
     "SystemStats",
+    "examples",
     "without_cache",
 ]

@@ -1,4 +1,4 @@
-"""What a caller asks for in `POST /containers/create`, checked field by field.
+"""What a caller asks for in `POST /containers/create` is checked here, field by field.
 
 Each check has a sentence that says what would do. Nothing in here can express a path of the host,
 a privilege or a namespace of the host: volumes are named ones, and there is no field for the rest.
@@ -7,17 +7,17 @@ a privilege or a namespace of the host: volumes are named ones, and there is no 
 import posixpath
 import re
 import shlex
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     WithJsonSchema,
     field_validator,
 )
+from pydantic.config import JsonDict
 
 from ..labels import LABEL_PREFIX
 from ..quantities import MEMORY_MAX, MEMORY_MIN, MEMORY_PATTERN, parse_memory, whole
@@ -32,6 +32,7 @@ from .create_texts import (
     TEXT_SCHEMA,
     VOLUME_SCHEMA,
 )
+from .model import Model
 
 _VOLUME = re.compile(
     r"(?P<name>[a-zA-Z0-9][a-zA-Z0-9_.-]+):(?P<path>/[^:\x00]*)(?::(?P<mode>ro|rw))?"
@@ -125,10 +126,10 @@ ContainerPort = Annotated[
 ]
 
 
-class CreateRequest(BaseModel):
+class CreateRequest(Model):
     """A container to be cloned from an image. Every field may be left out."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid")
 
     name: (
         Annotated[str, Field(max_length=128, json_schema_extra=NAME_SCHEMA), AfterValidator(_name)]
@@ -239,6 +240,8 @@ class CreateRequest(BaseModel):
         description="Seconds to wait until the image's health check says healthy. The answer then"
         " shows `health` and `status` as they are, whatever they are.",
     )
+
+    example: ClassVar[JsonDict] = {"env": {"GREETING": "hello"}, "memory": "256m"}
 
     @field_validator("volumes")
     @classmethod

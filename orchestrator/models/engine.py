@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .models import Container
+from .containers import Container
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from .models import Container, State
+from .containers import Container, State
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Seconds before and after 1970 that are as good as for ever, and that every calendar can tell.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from .models import InterfaceCounters
+from .statistics import InterfaceCounters
 
 Source = Literal["cgroup-v1", "cgroup-v2", "engine"]
 

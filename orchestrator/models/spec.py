@@ -8,9 +8,9 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from .containers import Limits
 from .create import CreateRequest
 from .engine import Image
-from .models import Limits
 
 # Where a container without PATH is looked through, by every engine.
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

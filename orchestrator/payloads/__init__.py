@@ -9,7 +9,7 @@ refusals      error texts become our errors
 capabilities  what an engine can do, by what it says of itself
 """
 
-from .capabilities import Enforcement
+from .capabilities import Capabilities
 from .containers import environment_of, is_husk, parse_container, parse_listed, words
 from .create import create_body, fingerprint
 from .images import is_own_volume, parse_image, program_of
@@ -18,7 +18,7 @@ from .refusals import cannot_be_run, pull_failure, refusal, tunnel_failure
 from .statistics import parse_engine_stats, without_control_group
 
 __all__ = [
-    "Enforcement",
+    "Capabilities",
     "cannot_be_run",
     "create_body",
     "endpoint_of",

@@ -37,7 +37,7 @@ def rebuilt_body(
     ports: Mapping[str, int],
     create_id: str,
 ) -> dict[str, Any]:
-    """The body of a create for the successor of a container: the same on other ports.
+    """Makes the body of a create for the successor of a container: the same on other ports.
 
     `container` is what `payload` was parsed to; `image` is the commit of its file system, `ports`
     are the ports that change or stay, by container port, and `create_id` marks this create.
@@ -76,7 +76,7 @@ def rebuilt_body(
 
 
 def endpoints(payload: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The user-defined networks of a container, by name, and its settings in each."""
+    """Reads the user-defined networks of a container, by name, and its settings in each."""
     found: dict[str, dict[str, Any]] = {}
     for name, endpoint in (payload["NetworkSettings"].get("Networks") or {}).items():
         if name in _MODES:

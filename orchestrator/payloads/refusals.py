@@ -38,7 +38,7 @@ _REVEALING = re.compile(r"(?<![\w.-])/|\\|\d+\.\d+\.\d+\.\d+|::")
 
 
 def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.OrchestratorError:
-    """Our error for an answer of the engine with an error status and its text."""
+    """Finds our error for an answer of the engine with an error status and its text."""
     low = text.lower()
     if _PORT_TAKEN.search(low):
         number = _PORT_NUMBER.search(text)
@@ -117,7 +117,7 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
 
 
 def cannot_be_run(program: str | None) -> errors.StartRefused:
-    """The error for a container whose program, if it is known which one, cannot be run."""
+    """Makes the error for a container whose program, if it is known which one, cannot be run."""
     what = f'"{program}"' if program is not None else "its command, user or working directory"
     return errors.StartRefused(
         f"The container cannot start: {what} is missing or cannot be run in this image."
@@ -127,7 +127,7 @@ def cannot_be_run(program: str | None) -> errors.StartRefused:
 
 
 def pull_failure(image: str, text: str) -> errors.OrchestratorError:
-    """Our error for the engine's words about a pull that failed."""
+    """Finds our error for the engine's words about a pull that failed."""
     low = text.lower()
     if re.search(r"denied|unauthorized|authentication required|no basic auth", low):
         return errors.ImageNotFound(
@@ -162,7 +162,7 @@ def pull_failure(image: str, text: str) -> errors.OrchestratorError:
 
 
 def tunnel_failure(text: str) -> errors.EngineUnavailable:
-    """Our error for what ssh said (of OpenSSH 9.2) when it made no tunnel to the engine."""
+    """Finds our error for what ssh said (of OpenSSH 9.2) when it made no tunnel to the engine."""
     low = text.lower()
     if "no such program" in low:
         reason = (

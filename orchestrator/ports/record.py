@@ -1,4 +1,4 @@
-"""What is known about one host port, source by source, and the state that follows from it. Pure.
+"""A record keeps what is known about one host port, source by source, and derives its state. Pure.
 
 The sources are kept apart so that none can undo another: the state is the first of reservation,
 claims, hold and memory that is there, and what goes uncovers what was true beneath it.
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from ..errors import PortInUse
+from ..errors import PortGivenAway, PortInUse
 from ..models import PortRow, PortState
 
 
@@ -26,6 +26,8 @@ class ReservedFor(Protocol):
 
 @dataclass(slots=True)
 class Claim:
+    """A container publishes the port, or did until it was stopped."""
+
     container_id: str
     name: str
     container_port: str
@@ -35,6 +37,8 @@ class Claim:
 
 @dataclass(slots=True)
 class Hold:
+    """Something that is no container has the port, until the allocator's clock says so much."""
+
     held_by: str | None
     until: float
     since: datetime
@@ -42,6 +46,8 @@ class Hold:
 
 @dataclass(slots=True)
 class PortRecord:
+    """What is known about one port; claims and memories by the container's full id."""
+
     number: int
     state: PortState = "free"
     reservation: ReservedFor | None = None
@@ -50,6 +56,7 @@ class PortRecord:
     memories: dict[str, Claim] = field(default_factory=dict)
 
     def settle(self) -> PortState:
+        """Derives the state from the sources; `state` is left to who counts the states."""
         if self.reservation is not None:
             return "reserved"
         if any(claim.managed for claim in self.claims.values()):
@@ -76,6 +83,7 @@ class PortRecord:
         return self.memory is None or self.memory.container_id == container_id
 
     def row(self) -> PortRow:
+        """Tells the state and who has the port, as the API does."""
         if self.reservation is not None:
             return PortRow(
                 port=self.number,
@@ -107,7 +115,7 @@ class PortRecord:
 
 
 def port_in_use(row: PortRow) -> PortInUse:
-    """The error for a port that is not to be had, from the row that says who has it."""
+    """Makes the error for a port that is not to be had, from the row that says who has it."""
     if row.state == "reserved":
         holder = "is being given to another container"
     elif row.state == "external":
@@ -120,6 +128,18 @@ def port_in_use(row: PortRow) -> PortInUse:
         port=row.port,
         state=row.state,
         held_by=row.held_by,
+        container_id=row.container_id,
+        container_name=row.container_name,
+    )
+
+
+def port_given_away(row: PortRow) -> PortGivenAway:
+    """Makes the error for a container's own port that is another one's by now, from its row."""
+    holder = f'"{row.container_name}"' if row.container_name else "another container"
+    return PortGivenAway(
+        f"Port {row.port} of this container was given to {holder} while it was stopped."
+        f" Remove {holder}, or create this container anew to get another port.",
+        port=row.port,
         container_id=row.container_id,
         container_name=row.container_name,
     )

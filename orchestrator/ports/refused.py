@@ -1,12 +1,15 @@
-"""Ports that the engine refused because something else has them."""
+"""A port that the engine refused is held, so that it is not tried again at once."""
 
 from ..errors import PortRefused
 from ..host import HostPorts
 from ..quantities import PortRange
-from .allocator import PortAllocator, Reservation
+from .allocator import PortAllocator
+from .reservation import Reservation
 
 
 class RefusedPorts:
+    """Finds out which port the engine refused and who has it, and has the allocator hold it."""
+
     def __init__(self, ports: PortAllocator, host_ports: HostPorts) -> None:
         self._ports = ports
         self._host_ports = host_ports

@@ -168,7 +168,7 @@ class Watcher:
                 self.info.api_version,
                 len(list(self._inventory.ids())),
             )
-            if missing := self._engine.enforcement.missing:
+            if missing := self._engine.capabilities.missing:
                 log.warning(
                     "This engine does not apply limits of %s: containers may use all there is. A"
                     " rootless one does with control groups v2 that are delegated to its user",

@@ -1,7 +1,7 @@
 import pytest
 
 from orchestrator.models import Limits
-from orchestrator.payloads import Enforcement
+from orchestrator.payloads import Capabilities
 
 # Of engines 20.10, the rootless one on a host with control groups v1.
 ROOTLESS = {
@@ -24,9 +24,9 @@ ROOTFUL = {
 
 def test_limits_that_are_not_applied_are_no_limits() -> None:
     limits = Limits(memory=128 * 1024**2, cpus=0.5, pids=100)
-    assert Enforcement.said(ROOTLESS, {}).applied(limits) == Limits()
-    assert Enforcement.said(ROOTFUL, {}).applied(limits) == limits
-    partly = Enforcement.said(ROOTFUL | {"CpuCfsQuota": False}, {})
+    assert Capabilities.from_info(ROOTLESS, {}).applied(limits) == Limits()
+    assert Capabilities.from_info(ROOTFUL, {}).applied(limits) == limits
+    partly = Capabilities.from_info(ROOTFUL | {"CpuCfsQuota": False}, {})
     assert partly.missing == ("cpus",)
     assert partly.applied(limits) == Limits(memory=128 * 1024**2, pids=100)
 
@@ -37,12 +37,12 @@ def test_limits_that_are_not_applied_are_no_limits() -> None:
 def test_without_control_groups_nothing_is_counted_for_a_container(
     info: dict[str, object], counts: bool
 ) -> None:
-    assert Enforcement.said(info, {}).counts is counts
+    assert Capabilities.from_info(info, {}).counts is counts
 
 
 def test_what_an_engine_does_not_say_counts_as_done() -> None:
-    assert Enforcement.said({}, {}) == Enforcement()
-    assert Enforcement() == Enforcement(missing=(), counts=True, apart=True)
+    assert Capabilities.from_info({}, {}) == Capabilities()
+    assert Capabilities() == Capabilities(missing=(), counts=True, apart=True)
 
 
 @pytest.mark.parametrize(
@@ -51,4 +51,4 @@ def test_what_an_engine_does_not_say_counts_as_done() -> None:
 def test_podman_does_not_keep_the_containers_of_a_network_apart(
     component: str, apart: bool
 ) -> None:
-    assert Enforcement.said({}, {"Components": [{"Name": component}]}).apart is apart
+    assert Capabilities.from_info({}, {"Components": [{"Name": component}]}).apart is apart

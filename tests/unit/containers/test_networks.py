@@ -13,7 +13,7 @@ from orchestrator.containers.networks import DEFAULT_BRIDGE, REFUSED_SECONDS, ho
 from orchestrator.engine import Engine
 from orchestrator.errors import EngineFailed, NameInUse, NetworkFull, NetworkMissing, PortRefused
 from orchestrator.models import Network, State
-from orchestrator.payloads import Enforcement
+from orchestrator.payloads import Capabilities
 from orchestrator.state import Inventory
 
 from ..examples import container
@@ -36,7 +36,7 @@ class FakeEngine:
         self.running: Counter[str] = Counter()
         self.options: dict[str, Mapping[str, str]] = {}
         self.failure: Exception | None = None
-        self.enforcement = Enforcement()
+        self.capabilities = Capabilities()
         self.containers = self.networks = self  # the calls about them
 
     async def labelled(self, label: str, value: str) -> list[Network]:
@@ -187,7 +187,7 @@ async def test_places_asked_for_at_once_are_no_more_than_there_are() -> None:
 
 async def test_each_is_alone_where_a_network_cannot_keep_containers_apart() -> None:
     engine = FakeEngine(subnets=5)
-    engine.enforcement = Enforcement(apart=False)
+    engine.capabilities = Capabilities(apart=False)
     engine.make(ONE, TWO, icc=None)  # such an engine drops the option
     found = networks(engine, holding(ONE, state="exited"))
     places: list[str] = []

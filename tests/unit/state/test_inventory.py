@@ -4,7 +4,7 @@ import time
 import pytest
 
 from orchestrator.errors import AmbiguousId, ContainerNotFound
-from orchestrator.models.models import State
+from orchestrator.models import State
 from orchestrator.state import Inventory
 
 from ..examples import at, container

@@ -17,7 +17,7 @@ from orchestrator.errors import (
 )
 from orchestrator.host import HostPorts
 from orchestrator.models import EngineInfo, Limits, Listed
-from orchestrator.payloads import Enforcement, parse_listed
+from orchestrator.payloads import Capabilities, parse_listed
 from orchestrator.ports import PortAllocator
 from orchestrator.quantities import PortRange
 from orchestrator.settings import Settings
@@ -303,7 +303,7 @@ async def test_limits_that_the_engine_does_not_apply_are_none(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     engine.there[A]["HostConfig"] |= {"Memory": 2**27, "NanoCpus": 10**9, "PidsLimit": 50}
-    engine._connection.enforcement = Enforcement(missing=("memory", "pids"))
+    engine._connection.capabilities = Capabilities(missing=("memory", "pids"))
     await stays(watcher, 0.3)
     found = inventory.peek(A)
     assert found is not None
