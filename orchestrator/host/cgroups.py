@@ -192,8 +192,8 @@ class CgroupReader:
 
     def _is_our_own(self, place: str, groups: bytes) -> bool:
         """Tells whether this process is in the group at `place`, and so is one that is in `groups`,
-        as /proc/PID/cgroup tells it. What is in our own container is told without the container's id
-        where control groups have a namespace (cgroup_namespaces(7)), as engines make one on v2.
+        as /proc/PID/cgroup tells it. What is in our own container is told without the container's
+        id where control groups have a namespace (cgroup_namespaces(7)), as engines make one on v2.
         """
         base = self._bases.get("") or self._bases["cpuacct"]
         try:

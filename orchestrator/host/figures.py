@@ -78,7 +78,7 @@ class Memory(NamedTuple):
 
 
 class Disk(NamedTuple):
-    """Holds bytes of a disk. `used` and `free` make less than `total` where some is kept for root."""
+    """Holds bytes of a disk. `used` and `free` make less than `total` if some is kept for root."""
 
     path: str
     total: int

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from orchestrator.models import ContainerStats
 from orchestrator.statistics import StatsSelection, StreamSelection
 
-from .containers import container
+from ..containers import container
 
 
 def figures(name: str, **known: Any) -> ContainerStats:
