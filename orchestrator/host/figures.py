@@ -78,7 +78,7 @@ class Memory(NamedTuple):
 
 
 class Disk(NamedTuple):
-    """Holds bytes of a disk: `used` and `free` are less than `total` where root has a reserve."""
+    """Holds bytes of a disk. `used` and `free` make less than `total` if some is kept for root."""
 
     path: str
     total: int

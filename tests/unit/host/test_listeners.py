@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from orchestrator.host import HostPorts
-from orchestrator.host import listeners as host_ports
+from orchestrator.host import listeners as module
 from orchestrator.host.listeners import listening
 from orchestrator.quantities import PortRange
 
@@ -29,7 +29,7 @@ def test_the_kernels_table_is_read() -> None:
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> Callable[[], HostPorts]:
     """A HostPorts that shares the network namespace of its engine."""
-    monkeypatch.setattr(host_ports, "_shares_network_with", lambda _: True)
+    monkeypatch.setattr(module, "_shares_network_with", lambda _: True)
     return lambda: HostPorts("/nowhere")
 
 

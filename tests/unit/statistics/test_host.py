@@ -16,7 +16,7 @@ from orchestrator.host.figures import CpuTimes, Disk, Memory, Scopes
 from orchestrator.models import HistoryWindow
 from orchestrator.settings import Settings
 from orchestrator.statistics import HostMonitor
-from orchestrator.statistics import host as system
+from orchestrator.statistics import host as module
 from orchestrator.statistics.host import host_stats, rates_between
 
 pytestmark = pytest.mark.anyio
@@ -86,14 +86,14 @@ def test_without_an_interface_traffic_is_unknown() -> None:
     reading = later(networks={})
     rates = rates_between(reading, reading)
     assert (rates.network_rx, rates.network_tx) == (None, None)
-    network = host_stats(system.HostSample(reading, rates), 0.0).network
+    network = host_stats(module.HostSample(reading, rates), 0.0).network
     assert (network.rx, network.tx, network.rx_bytes, network.tx_bytes) == (None,) * 4
     assert network.interfaces == []
 
 
 def test_a_sample_is_told_in_full() -> None:
     reading = later(scopes=Scopes(network="container", hostname="container"))
-    found = host_stats(system.HostSample(reading, rates_between(FIRST, reading)), 0.25)
+    found = host_stats(module.HostSample(reading, rates_between(FIRST, reading)), 0.25)
     assert found.memory.used_bytes == 2 * GIB
     assert found.memory.percent == 25.0
     assert (found.network.rx_bytes, found.network.tx_bytes) == (1010, 2020)
@@ -127,7 +127,7 @@ def readings(monkeypatch: pytest.MonkeyPatch) -> list[Reading]:
     def find_reader(_: object) -> Callable[[], Reading]:
         return read
 
-    monkeypatch.setattr(system, "find_reader", find_reader)
+    monkeypatch.setattr(module, "find_reader", find_reader)
     return taken
 
 
@@ -136,7 +136,7 @@ async def test_the_first_question_waits_for_a_cpu_figure(readings: list[Reading]
     found = await HostMonitor(Settings()).read()
     assert time.monotonic() - begun < 1
     assert found.cpu.percent == 50.0
-    assert found.interval_s == pytest.approx(system.FIRST_INTERVAL, abs=0.2)
+    assert found.interval_s == pytest.approx(module.FIRST_INTERVAL, abs=0.2)
     assert len(readings) == 2
 
 
@@ -160,14 +160,14 @@ async def test_a_fresh_sample_answers_at_once_and_says_its_age(readings: list[Re
 async def test_an_old_sample_is_replaced_without_a_wait(
     readings: list[Reading], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(system, "FRESH", 0.1)
-    monkeypatch.setattr(system, "APART", 0.1)
+    monkeypatch.setattr(module, "FRESH", 0.1)
+    monkeypatch.setattr(module, "APART", 0.1)
     monitor = HostMonitor(Settings())
     await monitor.read()
     await asyncio.sleep(0.3)
     begun = time.monotonic()
     found = await monitor.read()
-    assert time.monotonic() - begun < system.FIRST_INTERVAL
+    assert time.monotonic() - begun < module.FIRST_INTERVAL
     assert found.interval_s >= 0.3
     assert len(readings) == 3
 
@@ -197,7 +197,7 @@ async def test_a_reading_that_fails_is_tried_again(
 
     monitor = HostMonitor(Settings())
     with monkeypatch.context() as broken:
-        broken.setattr(system, "find_reader", lambda _: fail)
+        broken.setattr(module, "find_reader", lambda _: fail)
         with pytest.raises(OSError, match="no more"):
             await monitor.read()
     monitor._read = None
@@ -210,7 +210,7 @@ async def test_a_reading_that_fails_is_tried_again(
 async def test_samples_become_points(
     readings: list[Reading], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(system, "APART", 0.0)
+    monkeypatch.setattr(module, "APART", 0.0)
     monitor = HostMonitor(Settings())
     for _ in range(4):
         await monitor.sample()
@@ -235,8 +235,8 @@ async def test_samples_become_points(
 async def test_the_settings_say_how_much_is_kept(
     readings: list[Reading], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(system, "APART", 0.0)
-    monkeypatch.setattr(system, "FIRST_INTERVAL", 0.0)
+    monkeypatch.setattr(module, "APART", 0.0)
+    monkeypatch.setattr(module, "FIRST_INTERVAL", 0.0)
     monitor = HostMonitor(Settings(stats_history=10, stats_long_history=20))
     for _ in range(50):
         await monitor.sample()

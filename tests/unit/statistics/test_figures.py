@@ -13,7 +13,7 @@ from orchestrator.models import ContainerStats, Limits, Sample
 from orchestrator.payloads import parse_engine_stats, without_control_group
 from orchestrator.statistics.figures import Rates, follows, rates, summarise
 
-from .examples import PAYLOADS, container, payload
+from ..examples import PAYLOADS, container, payload
 
 RECORDED = sorted({path.stem.rpartition("-oneshot-1")[0] for path in PAYLOADS.glob("*-oneshot-1*")})
 V1 = [name for name in RECORDED if name.endswith("v1")]

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from orchestrator.models import ContainerStats
 from orchestrator.statistics import StatsSelection, StreamSelection
 
-from .examples import container
+from ..examples import container
 
 
 def figures(name: str, **known: Any) -> ContainerStats:

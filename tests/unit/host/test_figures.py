@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from orchestrator.host import Reading, Traffic, find_reader
-from orchestrator.host import figures as host_files
+from orchestrator.host import figures as module
 from orchestrator.host.figures import (
     CpuTimes,
     HostFiles,
@@ -127,8 +127,8 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     found = Place(tmp_path)
-    monkeypatch.setattr(host_files, "OWN_PROC", found.own)
-    monkeypatch.setattr(host_files, "_WITHOUT_HARDWARE", found.hardware)
+    monkeypatch.setattr(module, "OWN_PROC", found.own)
+    monkeypatch.setattr(module, "_WITHOUT_HARDWARE", found.hardware)
     return found
 
 
@@ -237,7 +237,7 @@ def test_a_proc_root_that_is_none_is_not_used(
 def test_without_a_proc_psutil_does_the_job(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(host_files, "OWN_PROC", tmp_path / "nowhere")
+    monkeypatch.setattr(module, "OWN_PROC", tmp_path / "nowhere")
     assert find_reader(tmp_path / "nowhere") is read_with_psutil
     assert not caplog.records, "it is nothing unusual"
 

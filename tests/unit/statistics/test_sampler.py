@@ -1,10 +1,7 @@
-"""The sampler's memory, its beat and its streams, with samples that the test makes up."""
+"""The sampler's memory and its beat, with samples that the test makes up."""
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
-from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -14,112 +11,14 @@ from orchestrator.errors import (
     EngineUnavailable,
     NotManaged,
 )
-from orchestrator.models import Container, Sample
-from orchestrator.policy import Access
-from orchestrator.settings import Settings, Unmanaged
-from orchestrator.state import Inventory
-from orchestrator.statistics import Interest, Sampler, SamplerCounts, Streams
+from orchestrator.settings import Unmanaged
 from orchestrator.statistics import sampler as module
-from orchestrator.statistics.pace import EVERYTHING, HOT, IDLE
+from orchestrator.statistics.pace import IDLE
 
-from .examples import at, container
+from ..examples import at, container
+from .setting import DB, THEIRS, WEB, Setting, age_by
 
 pytestmark = pytest.mark.anyio
-
-WEB, DB = container("a1" * 32, name="web"), container("b2" * 32, name="db")
-
-
-class Samples:
-    """Stands for the sources: a sample of now, half a CPU busy, from files or from the engine."""
-
-    def __init__(self) -> None:
-        self.read_ones: list[str] = []
-        self.containers: list[Container] = []
-        self.asked: list[str] = []
-        self.kept: list[set[str]] = []
-        self.by_engine: set[str] = set()
-        self.ended: set[str] = set()
-        self.seconds = 0.0
-        self.failure: Exception | None = None
-        self.cpu_ns = 0
-        self.ahead = 0.0  # seconds
-        self.counts = SamplerCounts()
-
-    def sample(self) -> Sample:
-        now = time.time() + self.ahead
-        return Sample(
-            at=now,
-            source="engine",
-            cpu_ns=self.cpu_ns + int(now * 5e8),
-            host_cpu_ns=int(now * 2e9),
-            cpus=2,
-            memory=1000,
-        )
-
-    async def read(self, containers: Sequence[Container]) -> list[Sample | None]:
-        self.read_ones += [each.name for each in containers]
-        self.containers += containers
-        await asyncio.sleep(0)
-        absent = self.by_engine | self.ended
-        return [None if each.name in absent else self.sample() for each in containers]
-
-    async def ask(self, container: Container) -> Sample | None:
-        self.asked.append(container.name)
-        await asyncio.sleep(self.seconds)
-        if self.failure is not None:
-            raise self.failure
-        return None if container.name in self.ended else self.sample()
-
-    async def keep(self, ids: Collection[str]) -> None:
-        self.kept.append(set(ids))
-
-
-class Host:
-    """Stands for the host's statistics."""
-
-    def __init__(self) -> None:
-        self.samples = 0
-
-    async def sample(self) -> None:
-        self.samples += 1
-
-
-class Setting:
-    def __init__(
-        self, budget: float = 0.2, unmanaged: Unmanaged = "false", **settings: Any
-    ) -> None:
-        self.samples, self.host, self.inventory = Samples(), Host(), Inventory()
-        self.interest = Interest(budget)
-        self.counts = self.samples.counts
-        access = Access(unmanaged, None)
-        self.sampler = Sampler(
-            self.samples,  # type: ignore[arg-type]
-            self.host,  # type: ignore[arg-type]
-            self.inventory,
-            access,
-            self.interest,
-            Settings(**settings),
-        )
-        self.streams = Streams(self.sampler, self.inventory, access, self.interest)
-        self.memory = self.sampler._samples
-        self.inventory.put(WEB)
-        self.inventory.put(DB)
-
-
-@pytest.fixture
-def it() -> Setting:
-    return Setting()
-
-
-def age_by(it: Setting, seconds: float) -> None:
-    """As if so much time had passed since the newest samples."""
-    latest = it.memory._latest
-    for full_id, each in latest.items():
-        latest[full_id] = replace(each, taken=each.taken - seconds)
-    it.samples.ahead += seconds
-
-
-THEIRS = container("c3" * 32, name="theirs", managed=False)
 
 
 # One container
@@ -479,118 +378,3 @@ async def test_the_history_of_what_stopped_long_ago_is_dropped() -> None:
     it.inventory.put(WEB.model_copy(update={"state": "exited", "status": "exited"}))
     await it.sampler.run_once()
     assert it.memory._series.keys() == {DB.full_id}
-
-
-# Streams
-
-
-async def beat(it: Setting) -> None:
-    await asyncio.sleep(module.SHORTEST_INTERVAL)
-    age_by(it, 1.0)
-    await it.sampler.run_once()
-
-
-async def test_a_stream_has_an_event_at_each_beat(it: Setting) -> None:
-    follow = it.streams.follow(WEB.full_id, 1)
-    times = [(await anext(follow)).timestamp]
-    for _ in range(3):
-        event = asyncio.create_task(follow.__anext__())
-        await beat(it)
-        times.append((await event).timestamp)
-    assert times == sorted(set(times))
-    await follow.aclose()
-
-
-async def test_a_stream_may_leave_out_beats(it: Setting) -> None:
-    follow = it.streams.follow(WEB.full_id, 3)
-    await anext(follow)
-    event = asyncio.create_task(follow.__anext__())
-    for done in (False, False, True):
-        await beat(it)
-        await asyncio.sleep(0.01)
-        assert event.done() is done
-    await follow.aclose()
-
-
-async def test_a_slow_reader_loses_samples_and_gets_the_newest(it: Setting) -> None:
-    slow, fast = (it.streams.follow(WEB.full_id, 1) for _ in range(2))
-    await anext(slow)
-    await anext(fast)
-    seen = []
-    for _ in range(4):
-        event = asyncio.create_task(fast.__anext__())
-        await beat(it)
-        seen.append((await event).timestamp)
-    assert (await anext(slow)).timestamp == seen[-1]
-    for each in (slow, fast):
-        await each.aclose()
-
-
-@pytest.mark.parametrize("gone", [True, False])
-async def test_a_stream_ends_when_its_container_does(it: Setting, gone: bool) -> None:
-    follow = it.streams.follow(WEB.full_id, 1)
-    await anext(follow)
-    event = asyncio.create_task(follow.__anext__())
-    await asyncio.sleep(0)
-    if gone:
-        it.inventory.remove(WEB.full_id)
-    else:
-        it.inventory.put(WEB.model_copy(update={"state": "exited", "status": "exited"}))
-    await beat(it)
-    with pytest.raises(StopAsyncIteration):
-        await event
-    assert await it.streams.ended(WEB.full_id) == ("removed" if gone else "stopped")
-
-
-async def test_a_container_that_is_removed_while_it_runs_is_removed(it: Setting) -> None:
-    it.inventory.put(WEB.model_copy(update={"state": "exited", "status": "exited"}))
-    reason = asyncio.create_task(it.streams.ended(WEB.full_id))
-    await asyncio.sleep(0)
-    it.inventory.remove(WEB.full_id)
-    assert await reason == "removed"
-
-
-async def test_streams_end_with_the_service(it: Setting) -> None:
-    one, all_of_them = (
-        it.streams.follow(WEB.full_id, 3600),
-        it.streams.follow_all(lambda: [WEB, DB], 3600),
-    )
-    await anext(one)
-    assert [each.name for each in await anext(all_of_them)] == ["web", "db"]
-    events = [asyncio.create_task(stream.__anext__()) for stream in (one, all_of_them)]
-    await asyncio.sleep(0)
-    it.streams.end()
-    for event in events:
-        with pytest.raises(StopAsyncIteration):
-            await event
-    assert await it.streams.ended(WEB.full_id) == "shutting-down"
-
-
-async def test_a_stream_survives_an_engine_that_fails(it: Setting) -> None:
-    it.samples.by_engine = {"web"}
-    follow = it.streams.follow(WEB.full_id, 1)
-    first = await anext(follow)
-    it.samples.failure = EngineUnavailable("away")
-    age_by(it, module.STALE_SECONDS)
-    event = asyncio.create_task(follow.__anext__())
-    await beat(it)
-    await asyncio.sleep(0.01)
-    assert not event.done()
-    it.samples.failure = None
-    it.sampler.beats.ring()
-    assert (await event).timestamp > first.timestamp
-    await follow.aclose()
-
-
-async def test_open_streams_are_counted_and_keep_the_container_hot(it: Setting) -> None:
-    follow = it.streams.follow(WEB.full_id, 1)
-    await anext(follow)
-    assert it.counts.streams == 1
-    assert it.interest.interval(WEB.full_id, 1e9) == HOT
-    everything = it.streams.follow_all(lambda: [], 1)
-    await anext(everything)
-    assert it.counts.streams == 2
-    assert it.interest.interval(EVERYTHING, 1e9) == HOT
-    await follow.aclose()
-    await everything.aclose()
-    assert it.counts.streams == 0

@@ -14,7 +14,7 @@ from orchestrator.host import CgroupReader, cgroups
 from orchestrator.host.cgroup_files import parse_host_cpu, parse_interfaces
 from orchestrator.models import Container, Limits, Sample
 
-from .examples import container
+from ..examples import container
 
 ID, OTHER = "a1" * 32, "b2" * 32
 PID = 4242
