@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.models import Container, State
 
-PAYLOADS = Path(__file__).parent / "payloads"
+PAYLOADS = Path(__file__).parent / "payloads" / "recorded"
 ENGINES = ("20.10", "28.5")
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -1,4 +1,4 @@
-"""Records what an engine answers, for the tests beside this file: payloads/engine-VERSION-….json.
+"""Records what an engine answers, for the tests of payloads/: its recorded/engine-VERSION-….json.
 
     python -m tests.unit.record_payloads                    the engine at DOCKER_HOST
     engine exec sid python -m tests.unit.record_payloads    one in a network namespace of its own
@@ -30,7 +30,7 @@ from orchestrator.payloads import create_body
 from orchestrator.policy import confinement_of
 from orchestrator.settings import Settings
 
-PAYLOADS = Path(__file__).parent / "payloads"
+PAYLOADS = Path(__file__).parent / "payloads" / "recorded"
 IMAGE = "base-api-server:latest"
 MIB = 1024 * 1024
 PORTS = range(8950, 8990)

@@ -20,7 +20,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.payloads import pull_failure, refusal, tunnel_failure
 from orchestrator.settings import Settings
 
-from .containers import ENGINES, payload
+from ..containers import ENGINES, payload
 
 EXPECTED: dict[str, type[OrchestratorError]] = {
     "port-of-container": errors.PortRefused,

@@ -7,7 +7,7 @@ import pytest
 from orchestrator.payloads import endpoints, parse_container, rebuilt_body
 from orchestrator.payloads.rebuild import MAX_EARLIER_IDS
 
-from .containers import ENGINES, payload
+from ..containers import ENGINES, payload
 
 
 def rebuilt(source: dict[str, Any], **ports: int) -> dict[str, Any]:
