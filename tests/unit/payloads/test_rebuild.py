@@ -7,7 +7,7 @@ import pytest
 from orchestrator.payloads import parse_container, rebuilt_body
 from orchestrator.payloads.rebuild import MAX_EARLIER_IDS, endpoints
 
-from .examples import ENGINES, payload
+from ..examples import ENGINES, payload
 
 
 def rebuilt(source: dict[str, Any], **ports: int) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from orchestrator.models import Container, PortRow
 from orchestrator.ports import PortAllocator, Reservation
 from orchestrator.quantities import PortRange
 
-from .examples import at, container
+from ..examples import at, container
 
 FIRST, LAST = 8001, 8005
 HOLD_SECONDS = 60

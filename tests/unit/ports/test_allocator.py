@@ -1,4 +1,4 @@
-"""The rules of the design's section "Ports", one by one; test_ports_stateful.py mixes them."""
+"""The rules of the design's section "Ports", one by one; test_allocator_stateful.py mixes them."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from orchestrator.models import Container
 from orchestrator.ports import PortAllocator
 from orchestrator.quantities import PortRange
 
-from .examples import at, container
+from ..examples import at, container
 
 
 class Clock:

@@ -20,7 +20,7 @@ from orchestrator.models import CreateRequest
 from orchestrator.payloads import pull_failure, refusal, tunnel_failure
 from orchestrator.settings import Settings
 
-from .examples import ENGINES, payload, spec
+from ..examples import ENGINES, payload, spec
 
 EXPECTED: dict[str, type[OrchestratorError]] = {
     "port-of-container": errors.PortRefused,

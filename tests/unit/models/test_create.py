@@ -15,7 +15,7 @@ from orchestrator.http.problems import explain_validation
 from orchestrator.models import CreateRequest, Image
 from orchestrator.payloads import create_body
 
-from .examples import spec
+from ..examples import spec
 
 
 def accepted(**body: Any) -> CreateRequest:

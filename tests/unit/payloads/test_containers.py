@@ -1,4 +1,4 @@
-"""Inspections and listings of real engines (record_payloads.py), and what we ask of one."""
+"""Inspections and listings of real engines (record_payloads.py), and the Containers they become."""
 
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -6,17 +6,15 @@ from typing import Any
 
 import pytest
 
-from orchestrator.models import Container, CreateRequest, Image, Limits
+from orchestrator.models import Container, Limits
 from orchestrator.payloads import (
-    create_body,
     environment_of,
     is_husk,
     parse_container,
 )
 from orchestrator.payloads.containers import agrees
-from orchestrator.payloads.images import exposed_ports, image_labels
 
-from .examples import ENGINES, payload, spec
+from ..examples import ENGINES, payload
 
 MIB = 1024 * 1024
 CASES = (
@@ -305,120 +303,6 @@ def test_a_created_container_of_others_is_no_husk(engine: str) -> None:
     raw = inspection(engine, "created")
     raw["Config"]["Labels"] = {}
     assert not is_husk(parse_container(raw))
-
-
-# Images
-
-
-@on_every_engine
-def test_exposed_ports_lowest_first_ranges_too(engine: str) -> None:
-    image = payload(f"engine-{engine}-image-exposed")
-    assert exposed_ports(image) == [
-        "53/tcp", "53/udp", "5000/tcp", "7000/tcp", "7001/tcp", "7002/tcp",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "image", [{}, {"Config": None}, {"Config": {}}, {"Config": {"ExposedPorts": None}}]
-)
-def test_an_image_may_expose_nothing_and_have_no_labels(image: dict[str, Any]) -> None:
-    assert exposed_ports(image) == []
-    assert image_labels(image) == {}
-
-
-# Requests
-
-
-def body(request: CreateRequest, **options: Any) -> dict[str, Any]:
-    image = Image("app:1", labels=options.pop("image_labels", {}))
-    return create_body(spec(request, image, **options), {"5000/tcp": 8001, "53/udp": 8002}, "0")
-
-
-def test_a_request_without_wishes() -> None:
-    made = body(CreateRequest())
-    assert made["Image"] == "app:1"
-    assert "Cmd" not in made
-    assert made["Labels"] == {
-        "orchestration-api.managed": "true",
-        "orchestration-api.ports": "8001,8002",
-        "orchestration-api.create": "0",
-    }
-    assert made["ExposedPorts"] == {"5000/tcp": {}, "53/udp": {}}
-    host = made["HostConfig"]
-    assert host["PortBindings"] == {
-        "5000/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8001"}],
-        "53/udp": [{"HostIp": "0.0.0.0", "HostPort": "8002"}],
-    }
-    assert host["Memory"] == 512 * MIB
-    assert host["RestartPolicy"]["Name"] == "no"
-    assert host["Mounts"] == []
-    assert set(host) <= {
-        "PortBindings", "Memory", "MemorySwap", "NanoCpus", "PidsLimit", "RestartPolicy", "Mounts",
-        "SecurityOpt", "CapDrop", "Init", "LogConfig",
-    }  # fmt: skip
-
-
-def test_whose_key_created_a_container_is_written_on_it() -> None:
-    label = "orchestration-api.created-by"
-    assert body(CreateRequest(), owner="ci")["Labels"][label] == "ci"
-    # One from a commit of a container of ours is no one's.
-    made = body(CreateRequest(), image_labels={label: "ci"})
-    assert made["Labels"][label] == ""
-
-
-def test_a_request_with_every_wish() -> None:
-    request = CreateRequest.model_validate(
-        {
-            "env": {"A": "1", "B": "x=y"},
-            "command": ["sleep", "600"],
-            "labels": {"team": "blue"},
-            "cpus": 0.29,
-            "pids": 100,
-            "restart_policy": "on-failure:3",
-            "volumes": ["data:/data", "conf:/conf:ro"],
-            "start": False,
-        }
-    )
-    made = body(request, publish_address="127.0.0.1")
-    assert made["Env"] == ["A=1", "B=x=y"]
-    assert made["Cmd"] == ["sleep", "600"]
-    assert made["Labels"]["team"] == "blue"
-    assert made["Labels"]["orchestration-api.start"] == "false"
-    host = made["HostConfig"]
-    assert host["PortBindings"]["53/udp"] == [{"HostIp": "127.0.0.1", "HostPort": "8002"}]
-    assert host["NanoCpus"] == 290_000_000
-    assert host["PidsLimit"] == 100
-    assert host["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 3}
-    options = {
-        "Labels": {"orchestration-api.managed": "true", "orchestration-api.create": "0"}
-    }  # by which a create that fails knows its own volumes
-    mount = {"Type": "volume", "VolumeOptions": options}
-    assert host["Mounts"] == [
-        {**mount, "Source": "data", "Target": "/data", "ReadOnly": False},
-        {**mount, "Source": "conf", "Target": "/conf", "ReadOnly": True},
-    ]
-
-
-def test_labels_of_the_image_cannot_make_a_clone_somebody_elses() -> None:
-    inherited = {
-        "com.docker.compose.project": "shop",
-        "orchestration-api.start": "false",
-        "orchestration-api.managed": "no",
-        "maintainer": "me",
-    }
-    labels = body(CreateRequest(labels={"team": "blue"}), image_labels=inherited)["Labels"]
-    assert labels == {
-        "com.docker.compose.project": "",
-        "orchestration-api.start": "",
-        "orchestration-api.managed": "true",
-        "orchestration-api.ports": "8001,8002",
-        "orchestration-api.create": "0",
-        "team": "blue",
-    }
-
-
-def test_image_labels() -> None:
-    assert image_labels({"Config": {"Labels": {"a": "b"}}}) == {"a": "b"}
 
 
 # For statistics
