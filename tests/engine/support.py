@@ -2,6 +2,7 @@
 
 import json
 import socket
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -43,6 +44,39 @@ SAY_HOSTNAME = [
 
 PROBLEM_FIELDS = {"type", "title", "status", "detail", "code", "request_id"}
 COUNTS = ("total", "available", "in_use", "reserved", "remembered", "external")
+
+
+def unique(prefix: str = "test") -> str:
+    """A name that no container has yet."""
+    return f"{prefix}-{uuid.uuid4().hex[:12]}"
+
+
+def ask(service: Service, key: str, verb: str, **query: Any) -> httpx.Response:
+    """The answer to `get`, `stats`, `delete`, `start`, `stop` or `restart` of one container."""
+    path = f"/containers/{key}"
+    if verb in ("get", "delete"):
+        return service.client.request(verb.upper(), path, params=query)
+    method = "GET" if verb == "stats" else "POST"
+    return service.client.request(method, f"{path}/{verb}", params=query)
+
+
+def act(service: Service, key: str, verb: str, **query: Any) -> dict[str, Any]:
+    """What is told of a container after a `delete`, `start`, `stop` or `restart` that succeeds."""
+    answer = ask(service, key, verb, **query)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def remove(service: Service, key: str) -> None:
+    """Removes a container, also one that runs."""
+    act(service, key, "delete", force=True)
+
+
+def short_json(value: Any) -> str:
+    """JSON as part of a test's name."""
+    text = json.dumps(value)
+    return text if len(text) <= 50 else f"{text[:44]}...{len(text)}"
 
 
 def port_range(service: Service) -> range:

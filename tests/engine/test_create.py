@@ -2,7 +2,6 @@
 
 import json
 import re
-import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 
 from tests.conftest import IMAGE, Service, wait_until
 
-from .support import GRACEFUL, SLEEP, at_once, fetch, port_of, port_range, wait_for_output
+from .support import GRACEFUL, SLEEP, at_once, fetch, port_of, port_range, unique, wait_for_output
 
 pytestmark = pytest.mark.engine
 
@@ -24,10 +23,6 @@ CONTAINER_FIELDS = {
     "port_changed", "previous_ports", "previous_id",
 }  # fmt: skip
 RFC3339_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-
-
-def unique(prefix: str = "test") -> str:
-    return f"{prefix}-{uuid.uuid4().hex[:12]}"
 
 
 def bindings(details: dict[str, Any]) -> dict[str, list[dict[str, str]]]:

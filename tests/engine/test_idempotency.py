@@ -11,11 +11,10 @@ import httpx
 import pytest
 
 from tests.conftest import IMAGE, Service, wait_until
-from tests.engine.support import assert_problem
+
+from .support import SLEEP, assert_problem, unique
 
 pytestmark = pytest.mark.engine
-
-SLEEP = ["sleep", "300"]
 
 
 @pytest.fixture
@@ -118,7 +117,7 @@ def test_a_key_of_a_removed_container_is_free(service: Service, key: str) -> Non
 
 
 def test_a_name_that_another_container_has_is_refused_at_once(service: Service, key: str) -> None:
-    name = f"test-{uuid.uuid4().hex[:12]}"
+    name = unique()
     service.created(name=name, command=SLEEP, start=False)
     assert_problem(create(service, key, name=name), 409, "name-in-use", name=name)
 

@@ -1,7 +1,6 @@
 """Start, stop, restart, remove: what is answered is what the engine then has."""
 
 import time
-import uuid
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -16,10 +15,13 @@ from tests.conftest import Service, wait_until
 from .support import (
     GRACEFUL,
     SLEEP,
+    act,
     assert_problem,
     at_once,
     fetch,
     port_of,
+    remove,
+    unique,
     wait_for_event,
     wait_for_output,
 )
@@ -27,20 +29,6 @@ from .support import (
 pytestmark = pytest.mark.engine
 
 Inspect = Callable[[str], dict[str, Any]]
-
-
-def unique() -> str:
-    return f"test-{uuid.uuid4().hex[:12]}"
-
-
-def change(service: Service, verb: str, container: dict[str, Any], **parameters: Any) -> Any:
-    """POST …/{verb} or DELETE, which must succeed; the answer."""
-    method, path = "POST", f"/containers/{container['id']}/{verb}"
-    if verb == "delete":
-        method, path = "DELETE", f"/containers/{container['id']}"
-    answer = service.client.request(method, path, params=parameters)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 def graceful(service: Service, client: docker.DockerClient, **body: Any) -> dict[str, Any]:
@@ -65,7 +53,7 @@ def test_stop_is_graceful(
     service: Service, docker_client: docker.DockerClient, inspect: Inspect
 ) -> None:
     container = graceful(service, docker_client)
-    stopped = change(service, "stop", container)
+    stopped = act(service, container["id"], "stop")
     assert stopped["status"] == stopped["state"] == "exited"
     assert stopped["exit_code"] == 7
     assert stopped["ports"] == {}
@@ -84,15 +72,15 @@ def test_stop_is_graceful(
 def test_stop_kills_after_its_timeout(service: Service) -> None:
     container = service.created(command=SLEEP, init=False)
     begun = time.monotonic()
-    assert change(service, "stop", container, timeout=1)["exit_code"] == 137
+    assert act(service, container["id"], "stop", timeout=1)["exit_code"] == 137
     assert 0.9 < time.monotonic() - begun < 9
 
 
 def test_stop_of_a_stopped_container_changes_nothing(service: Service, inspect: Inspect) -> None:
     container = service.created(command=SLEEP)
-    stopped = change(service, "stop", container, timeout=0)
+    stopped = act(service, container["id"], "stop", timeout=0)
     before = inspect(container["id"])
-    assert change(service, "stop", container) == stopped
+    assert act(service, container["id"], "stop") == stopped
     assert inspect(container["id"]) == before
 
 
@@ -101,7 +89,7 @@ def test_stop_of_a_container_that_was_never_started_changes_nothing(
 ) -> None:
     container = service.created(start=False)
     before = inspect(container["id"])
-    assert change(service, "stop", container) == container
+    assert act(service, container["id"], "stop") == container
     assert inspect(container["id"]) == before
 
 
@@ -111,7 +99,7 @@ def test_stop_of_a_paused_container_ends_it(
     container = service.created(command=SLEEP)
     docker_client.api.pause(container["id"])
     wait_until(lambda: service.get(f"/containers/{container['id']}")["state"] == "paused", 2)
-    assert change(service, "stop", container, timeout=1)["state"] == "exited"
+    assert act(service, container["id"], "stop", timeout=1)["state"] == "exited"
 
 
 def test_stop_ends_a_container_that_restarts_by_itself(
@@ -120,7 +108,7 @@ def test_stop_ends_a_container_that_restarts_by_itself(
     container = service.created(command=["sh", "-c", "exit 3"], restart_policy="always")
     wait_until(lambda: service.get(f"/containers/{container['id']}")["state"] == "restarting", 10)
     assert service.port_row(_own_port(container))["state"] == "in_use"
-    stopped = change(service, "stop", container)
+    stopped = act(service, container["id"], "stop")
     assert stopped["state"] == "exited"
     assert service.port_row(_own_port(container))["state"] == "remembered"
 
@@ -135,8 +123,8 @@ def _own_port(container: dict[str, Any]) -> int:
 def test_start_of_a_stopped_container_gives_it_its_port_back(service: Service) -> None:
     container = service.created()
     fetch(port_of(container))
-    change(service, "stop", container)
-    started = change(service, "start", container)
+    act(service, container["id"], "stop")
+    started = act(service, container["id"], "start")
     assert started["status"] == "running"
     assert started["ports"] == container["ports"]
     assert started["url"] == container["url"]
@@ -151,7 +139,7 @@ def test_start_of_a_stopped_container_gives_it_its_port_back(service: Service) -
 def test_start_of_a_running_container_changes_nothing(service: Service, inspect: Inspect) -> None:
     container = service.created(command=SLEEP)
     before = inspect(container["id"])
-    assert change(service, "start", container) == container
+    assert act(service, container["id"], "start") == container
     assert inspect(container["id"])["State"] == before["State"]
 
 
@@ -172,7 +160,7 @@ def test_restart_is_graceful_and_keeps_the_port(
 ) -> None:
     container = graceful(service, docker_client)
     before = inspect(container["id"])["State"]
-    restarted = change(service, "restart", container)
+    restarted = act(service, container["id"], "restart")
     after = inspect(container["id"])["State"]
     assert restarted["state"] == "running"
     assert restarted["ports"] == container["ports"]
@@ -185,8 +173,8 @@ def test_restart_is_graceful_and_keeps_the_port(
 
 def test_restart_of_a_stopped_container_starts_it(service: Service) -> None:
     container = service.created(command=SLEEP)
-    change(service, "stop", container, timeout=0)
-    restarted = change(service, "restart", container)
+    act(service, container["id"], "stop", timeout=0)
+    restarted = act(service, container["id"], "restart")
     assert (restarted["state"], restarted["ports"]) == ("running", container["ports"])
 
 
@@ -196,7 +184,7 @@ def test_restart_of_a_paused_container_makes_it_run(
     container = service.created(command=SLEEP)
     docker_client.api.pause(container["id"])
     wait_until(lambda: service.get(f"/containers/{container['id']}")["state"] == "paused", 2)
-    restarted = change(service, "restart", container, timeout=1)
+    restarted = act(service, container["id"], "restart", timeout=1)
     assert (restarted["state"], restarted["ports"]) == ("running", container["ports"])
 
 
@@ -209,7 +197,7 @@ def test_remove_stops_gracefully_and_says_what_it_released(
     container = graceful(service, docker_client, container_ports=[5000, "5001/udp"])
     ports = sorted(port_of(container, key) for key in ("5000/tcp", "5001/udp"))
     since = int(time.time()) - 60
-    assert change(service, "delete", container) == {
+    assert act(service, container["id"], "delete") == {
         "id": container["id"],
         "name": container["name"],
         "removed": True,
@@ -230,7 +218,7 @@ def test_remove_stops_gracefully_and_says_what_it_released(
 def test_remove_with_force_kills(service: Service, docker_client: docker.DockerClient) -> None:
     container = service.created(command=SLEEP)
     begun = time.monotonic()
-    removed = change(service, "delete", container, force=True, timeout=60)
+    removed = act(service, container["id"], "delete", force=True, timeout=60)
     assert time.monotonic() - begun < 30
     assert removed["released_ports"] == [port_of(container)]
     assert is_gone(docker_client, container)
@@ -242,12 +230,12 @@ def test_remove_in_any_state(
 ) -> None:
     container = service.created(command=SLEEP, start=state != "created")
     if state == "exited":
-        change(service, "stop", container, timeout=0)
+        act(service, container["id"], "stop", timeout=0)
     elif state == "paused":
         docker_client.api.pause(container["id"])
         wait_until(lambda: service.get(f"/containers/{container['id']}")["state"] == "paused", 2)
     port = _own_port(container)
-    removed = change(service, "delete", container, timeout=1)
+    removed = act(service, container["id"], "delete", timeout=1)
     assert removed["released_ports"] == [port]
     assert is_gone(docker_client, container)
     assert service.port_row(port)["state"] == "free"
@@ -276,7 +264,7 @@ def test_anonymous_volumes_go_and_named_ones_stay(
         }
         assert mounts["/named"] == named_volume
         assert docker_client.volumes.get(mounts["/data"])
-        change(service, "delete", container, force=force, timeout=0)
+        act(service, container["id"], "delete", force=force, timeout=0)
         with pytest.raises(NotFound):
             docker_client.volumes.get(mounts["/data"])
         assert docker_client.volumes.get(named_volume)
@@ -305,7 +293,7 @@ def test_changes_of_different_containers_do_not_wait_for_each_other(service: Ser
     containers = at_once([lambda: service.created(command=SLEEP, init=False)] * 4)
     begun = time.monotonic()
     stopped = at_once(
-        [lambda one=one: change(service, "stop", one, timeout=3) for one in containers]  # type: ignore[misc]
+        [lambda one=one: act(service, one["id"], "stop", timeout=3) for one in containers]  # type: ignore[misc]
     )
     assert time.monotonic() - begun < 9  # one after the other they would take twelve
     assert {found["exit_code"] for found in stopped} == {137}
@@ -315,11 +303,11 @@ def test_slow_stops_do_not_hold_up_the_others(service: Service) -> None:
     slow = at_once([lambda: service.created(command=SLEEP, init=False)] * 6)
 
     def stop_slowly(one: dict[str, Any]) -> float:
-        change(service, "stop", one, timeout=4)
+        act(service, one["id"], "stop", timeout=4)
         return time.monotonic()
 
     def create_meanwhile() -> float:
-        change(service, "delete", service.created(command=SLEEP), force=True)
+        remove(service, service.created(command=SLEEP)["id"])
         return time.monotonic()
 
     *stopped, created = at_once(

@@ -3,7 +3,6 @@
 import io
 import signal
 import tarfile
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from tests.conftest import Service, wait_until
 
 from .support import (
     SLEEP,
+    act,
     assert_problem,
     at_once,
     counts,
@@ -21,6 +21,8 @@ from .support import (
     nothing_changes,
     port_of,
     port_range,
+    remove,
+    unique,
 )
 
 pytestmark = pytest.mark.engine
@@ -29,26 +31,10 @@ IMAGES = "orchestration-api-moved"
 Inspect = Callable[[str], dict[str, Any]]
 
 
-def unique() -> str:
-    return f"test-{uuid.uuid4().hex[:12]}"
-
-
-def act(service: Service, container: dict[str, Any], verb: str, **query: Any) -> dict[str, Any]:
-    answer = service.client.post(f"/containers/{container['id']}/{verb}", params=query)
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
-
-
-def remove(service: Service, container: dict[str, Any]) -> None:
-    answer = service.client.delete(f"/containers/{container['id']}", params={"force": True})
-    assert answer.status_code == 200, answer.text
-
-
 def stopped(service: Service, **body: Any) -> dict[str, Any]:
     """A container as it was before it was stopped."""
     container = service.created(**{"command": SLEEP} | body)
-    act(service, container, "stop", timeout=0)
+    act(service, container["id"], "stop", timeout=0)
     return container
 
 
@@ -105,7 +91,7 @@ def test_a_start_moves_a_container_whose_port_was_given_away(
     old = inspect(before["id"])
     taken(before)
 
-    after = act(service, before, "start")
+    after = act(service, before["id"], "start")
     assert after["id"] != before["id"]
     assert (after["state"], after["name"]) == ("running", before["name"])
     assert port_of(after) != port_of(before)
@@ -137,11 +123,11 @@ def test_a_start_moves_a_container_whose_port_was_given_away(
     assert service.port_row(port_of(after))["container_id"] == after["id"]
     assert counts(service)["reserved"] == 0
 
-    assert act(service, before, "stop", timeout=0)["id"] == after["id"]
-    again = act(service, before, "start")
+    assert act(service, before["id"], "stop", timeout=0)["id"] == after["id"]
+    again = act(service, before["id"], "start")
     assert (again["id"], again["ports"]) == (after["id"], after["ports"])
     assert again["port_changed"] is False
-    remove(service, before)
+    remove(service, before["id"])
     assert service.client.get(f"/containers/{before['id']}").status_code == 404
     assert moved_images(docker_client, service) == set()
 
@@ -153,13 +139,13 @@ def test_the_old_id_leads_to_it_after_a_restart_of_the_service(
     service = start_service()
     before = stopped(service)
     service.created(command=SLEEP, port=port_of(before))
-    after = act(service, before, "start")
+    after = act(service, before["id"], "start")
     service.stop(how)
     service.start()
     found = service.get(f"/containers/{before['id']}")
     assert found["id"] == after["id"]
     assert (found["previous_id"], found["previous_ports"]) == (before["id"], before["ports"])
-    remove(service, before)
+    remove(service, before["id"])
 
 
 def test_it_moves_as_often_as_it_must(
@@ -171,17 +157,17 @@ def test_it_moves_as_often_as_it_must(
     now = first
     for number in range(3):
         taken(now)
-        now = act(service, first, "start")
+        now = act(service, first["id"], "start")
         assert now["port_changed"]
         assert now["previous_id"] == ids[-1]
         ids.append(now["id"])
         write(docker_client, now["id"], f"/tmp/{number}", "x")
-        act(service, now, "stop", timeout=0)
+        act(service, now["id"], "stop", timeout=0)
     assert read(docker_client, now["id"], "/tmp/first") == "1"
     assert read(docker_client, now["id"], "/tmp/0") == "x"
     assert {service.get(f"/containers/{each}")["id"] for each in ids} == {now["id"]}
     assert len(moved_images(docker_client, service)) == 1
-    remove(service, first)
+    remove(service, first["id"])
     assert moved_images(docker_client, service) == set()
 
 
@@ -201,13 +187,13 @@ def test_volumes_go_with_it(
     now = before
     for _ in range(2):
         taken(now)
-        now = act(service, before, "start")
+        now = act(service, before["id"], "start")
         assert read(docker_client, now["id"], "/named/file") == "in the named one"
         assert read(docker_client, now["id"], "/anonymous/file") == "in the anonymous one"
         new = {mount["Destination"]: mount["Name"] for mount in inspect(now["id"])["Mounts"]}
         assert new == old
-        act(service, now, "stop", timeout=0)
-    remove(service, now)
+        act(service, now["id"], "stop", timeout=0)
+    remove(service, now["id"])
     assert docker_client.volumes.get(named_volume)
     with pytest.raises(docker.errors.NotFound):
         docker_client.volumes.get(old["/anonymous"])
@@ -228,13 +214,13 @@ def test_networks_and_aliases_go_with_it(
         (own,) = inspect(before["id"])["NetworkSettings"]["Networks"]
         network.connect(before["id"], aliases=["db", "db.local"], ipv4_address="10.213.77.50")
         taken(before)
-        after = act(service, before, "start")
+        after = act(service, before["id"], "start")
         networks = inspect(after["id"])["NetworkSettings"]["Networks"]
         assert networks.keys() == {own, network.name}
         assert {"db", "db.local"} <= set(networks[network.name]["Aliases"])
         assert before["id"] not in networks[network.name]["Aliases"]
         assert networks[network.name]["IPAddress"] == "10.213.77.50"
-        remove(service, after)
+        remove(service, after["id"])
     finally:
         network.remove()
 
@@ -242,7 +228,7 @@ def test_networks_and_aliases_go_with_it(
 def test_ports_that_are_still_its_own_stay(service: Service, taken: Callable[..., None]) -> None:
     before = stopped(service, container_ports=[5000, "53/udp", 6000])
     taken(before, "53/udp")
-    after = act(service, before, "start")
+    after = act(service, before["id"], "start")
     assert after["previous_ports"] == before["ports"]
     kept = {"5000/tcp", "6000/tcp"}
     assert {port: after["ports"][port] for port in kept} == {
@@ -258,7 +244,7 @@ def test_it_moves_away_from_a_process(start_service: Callable[..., Service], ver
     service = start_service()
     before = stopped(service)
     with listening(port_of(before)):
-        after = act(service, before, verb)
+        after = act(service, before["id"], verb)
         assert after["port_changed"]
         assert after["state"] == "running"
         assert service.port_row(port_of(before))["state"] == "external"
@@ -270,7 +256,7 @@ def test_a_container_that_never_ran_moves_as_well(
     before = service.created(command=SLEEP, start=False)
     port = int(before["labels"]["orchestration-api.ports"])
     service.created(command=SLEEP, port=port)
-    after = act(service, before, "start")
+    after = act(service, before["id"], "start")
     assert (after["state"], after["port_changed"]) == ("running", True)
     assert after["previous_ports"] == {"5000/tcp": f"0.0.0.0:{port}"}
 
@@ -281,7 +267,7 @@ def test_starts_at_the_same_time_move_it_once(
     before = stopped(service, name=unique())
     taken(before)
     keys = [before["id"], before["name"]] * 3
-    found = at_once([lambda key=key: act(service, {"id": key}, "start") for key in keys])  # type: ignore[misc]
+    found = at_once([lambda key=key: act(service, key, "start") for key in keys])  # type: ignore[misc]
     assert len({each["id"] for each in found}) == 1
     assert sum(each["port_changed"] for each in found) == 1
     mine = docker_client.api.containers(all=True, filters={"name": before["name"]})

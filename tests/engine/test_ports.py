@@ -1,7 +1,6 @@
 """Which port a container gets, who holds the others, and that none is given twice or lost."""
 
 import signal
-import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -15,6 +14,7 @@ from tests.conftest import Service, wait_until
 from .support import (
     SAY_HOSTNAME,
     SLEEP,
+    act,
     assert_problem,
     at_once,
     counts,
@@ -23,26 +23,14 @@ from .support import (
     nothing_changes,
     port_of,
     port_range,
+    remove,
+    unique,
 )
 
 pytestmark = pytest.mark.engine
 
 # Listening sockets are looked for every 30 seconds.
 LISTING_SECONDS = 40
-
-
-def unique() -> str:
-    return f"test-{uuid.uuid4().hex[:12]}"
-
-
-def stop(service: Service, container: dict[str, Any]) -> None:
-    answer = service.client.post(f"/containers/{container['id']}/stop?timeout=0")
-    assert answer.status_code == 200, answer.text
-
-
-def remove(service: Service, container: dict[str, Any]) -> None:
-    answer = service.client.delete(f"/containers/{container['id']}?force=true")
-    assert answer.status_code == 200, answer.text
 
 
 def state(service: Service, port: int) -> str:
@@ -79,7 +67,7 @@ def test_the_table_has_a_row_for_each_port_that_is_not_free(
     ports = port_range(service)
     running = service.created(command=SLEEP)
     stopped = service.created(command=SLEEP)
-    stop(service, stopped)
+    act(service, stopped["id"], "stop", timeout=0)
     foreign = run_outside(command=SLEEP, ports={"5000/tcp": ports[4]})
     wait_until(lambda: state(service, ports[4]) == "external", 2)
     table = service.get("/ports")
@@ -112,7 +100,7 @@ def test_ports_go_upward_and_a_released_one_rests(start_service: Callable[..., S
     first = service.created(command=SLEEP)
     second = service.created(command=SLEEP)
     assert [port_of(first), port_of(second)] == [ports[0], ports[1]]
-    remove(service, first)
+    remove(service, first["id"])
     assert state(service, ports[0]) == "free"
     third = service.created(command=SLEEP)
     fourth = service.created(command=SLEEP)
@@ -124,7 +112,7 @@ def test_a_successor_of_the_same_name_gets_the_same_ports(service: Service) -> N
     name = unique()
     service.created(command=SLEEP)
     first = service.created(name=name, command=SLEEP, container_ports=[5000, 5001])
-    remove(service, first)
+    remove(service, first["id"])
     service.created(command=SLEEP)
     again = service.created(name=name, command=SLEEP, container_ports=[5001, 5000])
     assert again["ports"] == first["ports"]
@@ -136,7 +124,7 @@ def test_a_successor_of_the_same_name_gets_another_port_if_its_own_is_taken(
 ) -> None:
     name = unique()
     first = service.created(name=name, command=SLEEP)
-    remove(service, first)
+    remove(service, first["id"])
     holder = service.created(port=port_of(first), command=SLEEP)
     again = service.created(name=name, command=SLEEP)
     assert port_of(holder) == port_of(first) != port_of(again)
@@ -148,7 +136,7 @@ def test_the_port_of_a_stopped_container_is_given_last(
     service = start_service(ports=3)
     ports = port_range(service)
     stopped = service.created(command=SLEEP)
-    stop(service, stopped)
+    act(service, stopped["id"], "stop", timeout=0)
     assert state(service, ports[0]) == "remembered"
     assert counts(service)["available"] == 3
     others = [service.created(command=SLEEP) for _ in range(2)]
@@ -168,12 +156,12 @@ def test_a_port_that_was_given_away_is_remembered_again_when_its_heir_has_gone(
 ) -> None:
     service = start_service(ports=2)
     stopped = service.created(command=SLEEP)
-    stop(service, stopped)
+    act(service, stopped["id"], "stop", timeout=0)
     service.created(command=SLEEP)
     heir = service.created(command=SLEEP)
     port = port_of(stopped)
     assert port_of(heir) == port
-    remove(service, heir)
+    remove(service, heir["id"])
 
     # As a service sees it that was started just now and knows nothing but the engine.
     now = service.get("/ports")
@@ -194,7 +182,7 @@ def test_remembered_ports_are_given_in_the_order_of_their_release(
     ports = port_range(service)
     containers = [service.created(command=SLEEP) for _ in range(3)]
     for index in (1, 2, 0):
-        stop(service, containers[index])
+        act(service, containers[index]["id"], "stop", timeout=0)
     heirs = [service.created(command=SLEEP) for _ in range(3)]
     assert [port_of(heir) for heir in heirs] == [ports[1], ports[2], ports[0]]
 
@@ -204,7 +192,7 @@ def test_what_a_removed_container_had_lost_is_not_released(
 ) -> None:
     service = start_service(ports=2)
     stopped = service.created(command=SLEEP)
-    stop(service, stopped)
+    act(service, stopped["id"], "stop", timeout=0)
     service.created(command=SLEEP)
     heir = service.created(command=SLEEP)
     assert port_of(heir) == port_of(stopped)
@@ -220,7 +208,7 @@ def test_a_full_range_gets_room_by_a_removal(
     containers = [service.created(command=SLEEP) for _ in range(3)]
     with nothing_changes(service, docker_client):
         assert_problem(service.create(command=SLEEP), 503, "ports-exhausted")
-    remove(service, containers[1])
+    remove(service, containers[1]["id"])
     assert port_of(service.created(command=SLEEP)) == port_of(containers[1])
 
 
@@ -337,7 +325,7 @@ def test_a_port_that_a_process_took_while_its_container_was_stopped(
     service = start_service()
     container = service.created(command=SLEEP)
     port = port_of(container)
-    stop(service, container)
+    act(service, container["id"], "stop", timeout=0)
     with listening(port):
         started = service.client.post(f"/containers/{container['id']}/start").json()
         assert (started["state"], started["port_changed"]) == ("running", True)
@@ -376,7 +364,7 @@ def test_a_foreign_container_that_takes_a_remembered_port_wins(
 ) -> None:
     container = service.created(command=SLEEP)
     port = port_of(container)
-    stop(service, container)
+    act(service, container["id"], "stop", timeout=0)
     foreign = run_outside(command=SLEEP, name=unique(), ports={"5000/tcp": port})
     wait_until(lambda: state(service, port) == "external", 2)
     moved = service.client.post(f"/containers/{container['id']}/start").json()
@@ -421,7 +409,7 @@ def test_a_restarted_service_knows_what_it_knew(
     stopped = service.created(name=unique(), command=SLEEP)
     paused = service.created(name=unique(), command=SLEEP)
     created = service.created(name=unique(), start=False)
-    stop(service, stopped)
+    act(service, stopped["id"], "stop", timeout=0)
     docker_client.api.pause(paused["id"])
     foreign = run_outside(command=SLEEP, ports={"5000/tcp": ports[7]})
     wait_until(lambda: state(service, ports[7]) == "external", 2)

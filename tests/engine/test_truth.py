@@ -1,6 +1,5 @@
 """The engine is the truth: what others do to it is seen, and so is what was just done here."""
 
-import uuid
 from collections.abc import Callable
 from typing import Any
 
@@ -9,16 +8,21 @@ import pytest
 
 from tests.conftest import Service, wait_until
 
-from .support import GRACEFUL, SLEEP, assert_problem, at_once, port_of, port_range, wait_for_output
+from .support import (
+    GRACEFUL,
+    SLEEP,
+    assert_problem,
+    at_once,
+    port_of,
+    port_range,
+    unique,
+    wait_for_output,
+)
 
 pytestmark = pytest.mark.engine
 
 # What an event's delay may be here; it is milliseconds, but the machine may be busy.
 SEEN_WITHIN = 2.0
-
-
-def unique() -> str:
-    return f"test-{uuid.uuid4().hex[:12]}"
 
 
 def port_state(service: Service, port: int) -> str:

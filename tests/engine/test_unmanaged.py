@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import Service, wait_until
 
-from .support import SLEEP, assert_problem, nothing_changes
+from .support import SLEEP, ask, assert_problem, nothing_changes, port_of, port_range
 
 pytestmark = pytest.mark.engine
 
@@ -101,3 +101,57 @@ def test_what_may_be_changed_may_be_read(
     assert service.get(f"{path}/stats")["memory_usage_bytes"] > 0
     assert_problem(service.client.get(f"{path}/env"), 403, "not-managed")
     assert service.client.post(f"{path}/stop?timeout=0").status_code == 200
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart", "delete"])
+@pytest.mark.parametrize("state", ["running", "exited"])
+def test_a_container_of_somebody_else_is_left_alone(
+    service: Service,
+    docker_client: docker.DockerClient,
+    run_outside: Callable[..., Any],
+    inspect: Callable[[str], dict[str, Any]],
+    verb: str,
+    state: str,
+) -> None:
+    port = port_range(service)[42]
+    foreign = run_outside(command=SLEEP, ports={"5000/tcp": port})
+    if state == "exited":
+        foreign.kill()
+    found = wait_until(
+        lambda: next(
+            (now for now in service.get("/containers", state=state) if now["name"] == foreign.name),
+            None,
+        ),
+        2,
+    )
+    assert found["managed"] is False
+    before = inspect(foreign.id)
+    with nothing_changes(service, docker_client):
+        problem = assert_problem(
+            ask(service, foreign.name, verb),
+            403,
+            "not-managed",
+            id=foreign.id[:12],
+            name=foreign.name,
+        )
+    assert foreign.name in problem["detail"]
+    after = inspect(foreign.id)
+    assert after["State"] == before["State"]
+    assert after["HostConfig"] == before["HostConfig"]
+
+
+def test_the_operator_may_allow_it(
+    start_service: Callable[..., Service], run_outside: Callable[..., Any]
+) -> None:
+    service = start_service(ALLOW_UNMANAGED="true")
+    port = port_range(service)[3]
+    foreign = run_outside(command=SLEEP, ports={"5000/tcp": port})
+    wait_until(lambda: service.port_row(port)["state"] == "external", 2)
+    stopped = service.client.post(f"/containers/{foreign.name}/stop?timeout=0")
+    assert (stopped.status_code, stopped.json()["state"]) == (200, "exited")
+    assert service.port_row(port)["state"] == "free"
+    started = service.client.post(f"/containers/{foreign.name}/start")
+    assert (started.status_code, port_of(started.json())) == (200, port)
+    assert service.port_row(port)["state"] == "external"
+    assert service.client.delete(f"/containers/{foreign.name}?force=true").status_code == 200
+    assert service.port_row(port)["state"] == "free"

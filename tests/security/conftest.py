@@ -10,3 +10,4 @@ from tests.engine.conftest import named_volume as named_volume
 from tests.engine.conftest import service as service
 from tests.engine.conftest import shared_service as shared_service
 from tests.engine.conftest import start_service as start_service
+from tests.faults.test_networks import filling as filling

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import Service, wait_until
+from tests.engine.support import remove
 from tests.faults.private_engine import PrivateEngine, own_network, told_to_end, why_not
 
 FOREIGN_NAME = "somebody-elses"
@@ -56,8 +57,7 @@ def service(engine: PrivateEngine, tmp_path_factory: pytest.TempPathFactory) -> 
 def remove_what_is_listed(service: Service) -> None:
     """Removes, over the API, every container that the service says is its own."""
     for container in service.get("/containers", managed=True):
-        answer = service.client.delete(f"/containers/{container['id']}", params={"force": True})
-        assert answer.status_code == 200, answer.text
+        remove(service, container["id"])
 
 
 def assert_nothing_is_left(service: Service, engine: PrivateEngine, volumes: set[str]) -> None:

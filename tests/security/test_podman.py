@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.support import assert_problem
+from tests.engine.support import act, assert_problem, remove
 from tests.faults.private_engine import PrivateEngine, own_network, why_not
 
-from .test_socket import act, remove, running
+from .test_socket import running
 
 
 class Podman(PrivateEngine):

@@ -14,14 +14,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from orchestrator.engine.connection import shown_address
 from tests.conftest import ROOT, Service, wait_until
-from tests.engine.support import assert_problem
+from tests.engine.support import act, assert_problem, remove
 from tests.engine.test_pull import Registry
 from tests.faults.private_engine import PrivateEngine, own_network, why_not
 from tests.faults.test_networks import Filling
@@ -126,27 +125,6 @@ def registry(engine: PrivateEngine) -> Iterator[Registry]:
     registry.server.shutdown()
     registry.server.server_close()
     thread.join()
-
-
-@pytest.fixture
-def filling(engine: PrivateEngine) -> Iterator[Filling]:
-    filling = Filling()
-    yield filling
-    filling.remove()
-    engine.clear()
-    engine.call("POST", "/networks/prune")
-
-
-def act(service: Service, name: str, verb: str, **query: Any) -> dict[str, Any]:
-    answer = service.client.post(f"/containers/{name}/{verb}", params=query)
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()
-    return found
-
-
-def remove(service: Service, name: str) -> None:
-    answer = service.client.delete(f"/containers/{name}", params={"force": True})
-    assert answer.status_code == 200, answer.text
 
 
 def use_in_every_way(
