@@ -38,6 +38,7 @@ from orchestrator import (
     request_ids,
     security,
 )
+from orchestrator.command_line import PROGRAM, parse_arguments
 from orchestrator.create_request import CreateRequest
 from orchestrator.keys import BadKeys, Keyring
 from orchestrator.limits import MAX_HEADERS_SIZE, Limits, StreamLimit
@@ -876,11 +877,12 @@ def raise_file_limit() -> None:
 
 
 def main() -> None:
+    given = parse_arguments()
     try:
-        settings = load_settings()
+        settings = load_settings(**given)
         app = create_app(settings)
     except BadSettings as error:
-        sys.exit(f"docker-orchestration-api: {error}")
+        sys.exit(f"{PROGRAM}: {error}")
     raise_file_limit()
     with suppress(KeyboardInterrupt):
         uvicorn.run(
