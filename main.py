@@ -28,6 +28,7 @@ from uvicorn.config import LOGGING_CONFIG
 
 from orchestrator import __version__, callers, errors
 from orchestrator.callers import BadKeys
+from orchestrator.command_line import PROGRAM, parse_arguments
 from orchestrator.host import allow_more_files
 from orchestrator.http import (
     MAX_HEADERS_SIZE,
@@ -880,11 +881,12 @@ def __getattr__(name: str) -> Any:
 
 
 def main() -> None:
+    given = parse_arguments()
     try:
-        settings = load_settings()
+        settings = load_settings(**given)
         app = create_app(settings)
     except BadSettings as error:
-        sys.exit(f"docker-orchestration-api: {error}")
+        sys.exit(f"{PROGRAM}: {error}")
     allow_more_files()  # each connection is one
     with suppress(KeyboardInterrupt):
         uvicorn.run(

@@ -249,17 +249,22 @@ class Settings(BaseSettings):
 
 
 class BadSettings(Exception):
-    """The environment holds a value that cannot be used. The message is one line."""
+    """A setting has a value that cannot be used. The message is one line."""
 
 
-def load_settings() -> Settings:
-    """Reads the settings of this process's environment; raises BadSettings with one clear line."""
+def load_settings(**given: str) -> Settings:
+    """Reads the settings of this process's environment, over which those of the command line win.
+
+    Raises BadSettings with one clear line, which names a bad one as it was given: PORT or --port.
+    """
     try:
-        return Settings()
+        return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
         name = "_".join(str(part) for part in first["loc"][:1]).upper()
         reason = str(first["msg"]).removeprefix("Value error, ")
+        if name.lower() in given:
+            name = f"--{name.lower()}"
         if not name:  # settings that do not go together
             raise BadSettings(f"{reason}.") from error
         if name in ("API_KEY", "DOCKER_HOST"):  # what was given has a secret, the cause too

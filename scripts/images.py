@@ -80,7 +80,9 @@ def base_image() -> str:
 
 def _as_docker_packs(member: tarfile.TarInfo) -> tarfile.TarInfo:
     """Without the owner, as Docker's own clients do; the build cache compares that, too."""
-    return member.replace(uid=0, gid=0, uname="", gname="")
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member
 
 
 def _client() -> docker.DockerClient:

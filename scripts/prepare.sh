@@ -4,12 +4,18 @@
 # Every step finds what is there first and changes the machine only where something is missing, so a
 # second run takes seconds. Packages are installed on Debian and Ubuntu and by root only; elsewhere
 # the step says what to install.
+#
+# PYTHON, a name or a path, is the Python to make the virtual environment with; without it, python3 is,
+# or the newest python3.N where that one is too old. With another Python it is made anew.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 python=$root/.venv/bin/python
 PATH=$PATH:/usr/sbin:/sbin # dockerd and debootstrap live there; a plain `su` leaves it out
+case ${PYTHON:-} in
+  /*) ;;
+  */*) PYTHON=$PWD/$PYTHON ;;
+esac
 cd "$root" || exit
-mkdir -p .run
 
 step() {
   step_began=$SECONDS
@@ -22,6 +28,9 @@ fail() {
   printf 'error: %s\n' "$*" >&2
   exit 1
 }
+
+mkdir -p .run 2>/dev/null && [ -w . ] && [ -w .run ] ||
+  fail "this user may not write to $root, where a virtual environment is to be made; take a clone of your own."
 
 can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 
@@ -37,32 +46,62 @@ apt_install() {
   return 1
 }
 
-# A Python that is new enough and can make virtual environments (Debian packs that apart).
+# What is wrong with a Python; nothing where it is new enough and can make virtual environments, which
+# Debian packs apart. Release candidates of 3.11 do not count: Ubuntu 22.04 has one.
+python_fault() {
+  "$1" -c '
+import sys
+if sys.version_info < (3, 11, 0, "final"):
+    print("is " + sys.version.split()[0])
+else:
+    try:
+        import ensurepip, venv
+    except ImportError:
+        print("is without its venv module")
+' 2>/dev/null </dev/null || printf 'does not run\n'
+}
+
+# Sets `found` to the Python to use. Where there is none, `faults` says of each what is wrong with it.
 find_python() {
-  local candidate
-  for candidate in python3 python3.14 python3.13 python3.12 python3.11; do
-    if "$candidate" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-      printf '%s\n' "$candidate"
+  local candidate fault names=(python3 python3.{30..11})
+  [ -z "${PYTHON:-}" ] || names=("$PYTHON")
+  faults=
+  while read -r candidate; do
+    fault=$(python_fault "$candidate")
+    if [ -z "$fault" ]; then
+      found=$candidate
       return
     fi
-  done
+    faults+=${faults:+, }"$candidate $fault"
+  done < <(type -aP "${names[@]}")
   return 1
 }
 
+# find_python, which installs one where it may.
+prepare_python() {
+  find_python && return
+  if can_install && [[ ${PYTHON:-/usr/bin/python3} == /usr/bin/python3 ]]; then
+    apt_install python3 python3-venv || fail "Python could not be installed, see above."
+    find_python && return
+  fi
+  fail "Python 3.11 or later with its venv module is needed, and there is none: ${faults:-no ${PYTHON:-python3} on PATH}.
+  Debian 12, Ubuntu 24.04 or later: apt-get install python3 python3-venv
+  Fedora, RHEL 9: dnf install python3.12; macOS: brew install python
+  anywhere: pyenv, or \`uv python install\`
+  One that is not on PATH: PYTHON=/path/to/python3.12 ${0##*/}"
+}
+
 # prepare_venv . | ".[dev]": .venv with the project in it (and what its development needs), installed
-# again only when pyproject.toml changed.
+# again only when pyproject.toml or the Python changed.
 prepare_venv() {
-  local project=$1 stamp=.venv/installed found wanted
+  local project=$1 stamp=.venv/installed found faults wanted
   step "virtual environment .venv"
+  prepare_python
   wanted="$root $(cksum <pyproject.toml)" # a virtual environment does not survive a move
+  wanted+=" $("$found" -c 'import os, sys; print(os.path.realpath(sys.executable), sys.version.split()[0])')"
   if "$python" -c '' 2>/dev/null && grep -qxF -e "$wanted $project" -e "$wanted .[dev]" "$stamp" 2>/dev/null; then
     finish "up to date"
     return
-  fi
-  if ! found=$(find_python); then
-    can_install || fail "Python 3.11 or later with its venv module is needed (on Debian and Ubuntu: apt-get install python3 python3-venv)."
-    apt_install python3 python3-venv || fail "Python could not be installed, see above."
-    found=$(find_python) || fail "This system's python3 is older than 3.11, or has no venv module; install a newer Python."
   fi
   "$found" -m venv --clear .venv
   if ! "$python" -m pip install --quiet --disable-pip-version-check -e "$project" >.run/pip.log 2>&1 </dev/null; then

@@ -96,7 +96,11 @@ def host(tmp_path: Path, request: pytest.FixtureRequest) -> Host:
 
 
 @pytest.fixture
-def make_reader(host: Host) -> Iterator[Callable[[], CgroupReader]]:
+def make_reader(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], CgroupReader]]:
+    """Readers that may keep files open, whatever the shell's limit is."""
+    monkeypatch.setattr(cgroups, "files_allowed", lambda: 1000)
     readers: list[CgroupReader] = []
 
     def make() -> CgroupReader:
