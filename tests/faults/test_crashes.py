@@ -4,6 +4,7 @@ asked to be, or a husk, which it recognises and removes; and it never removes wh
 
 import json
 import random
+import re
 import threading
 import time
 import uuid
@@ -199,7 +200,24 @@ def _whose_port_is_given_away(service: Service) -> str:
     return str(mine["name"])
 
 
+def _whose_image_has_grown(service: Service) -> str:
+    """The same of a container that has moved before, with more than a move lets an image keep."""
+    grow = ["/bin/sh", "-c", f"head -c 20000000 /dev/urandom > /grown; {MARKING[2]}"]
+    mine = service.created(name=_nothing(service), command=grow, init=False)
+    for successor in ("first", "second"):
+        port = int(mine["ports"]["5000/tcp"].rpartition(":")[2])
+        service.client.post(f"/containers/{mine['name']}/stop").raise_for_status()
+        if successor == "second":
+            service.created(name=f"{mine['name']}-successor", port=port)
+            break
+        blocker = service.created(port=port)
+        mine = service.client.post(f"/containers/{mine['name']}/start").json()
+        service.client.delete(f"/containers/{blocker['id']}?force=true").raise_for_status()
+    return str(mine["name"])
+
+
 MOVE = Operation(_whose_port_is_given_away, _post("start"), {"exited", "running"})
+FLATTENING = Operation(_whose_image_has_grown, _post("start"), {"exited", "running"})
 
 
 def _marks(engine: PrivateEngine, name: str) -> int:
@@ -208,18 +226,33 @@ def _marks(engine: PrivateEngine, name: str) -> int:
     return archive.count(b"started\n")
 
 
+@pytest.mark.parametrize(
+    ("move", "starts", "only"),
+    [
+        pytest.param(MOVE, 1, "", id="plain"),
+        # Its other steps are those of a plain one.
+        pytest.param(FLATTENING, 2, "/export|/history|/images/create", id="flattening"),
+    ],
+)
 def test_a_move_killed_at_every_step(
-    engine: PrivateEngine, proxy: Proxy, service: Service, note: Note
+    move: Operation,
+    starts: int,  # before the move
+    only: str,  # the calls at which it is killed
+    engine: PrivateEngine,
+    proxy: Proxy,
+    service: Service,
+    note: Note,
 ) -> None:
-    steps = steps_of(MOVE, service, proxy)
+    steps = [step for step in steps_of(move, service, proxy) if re.search(only, step.call)]
+    assert len(steps) >= 6
     engine.clear()
     outcomes: list[str] = []
     wanted: set[str] = set()
     for step in steps:
-        name = MOVE.prepare(service)
+        name = move.prepare(service)
         before = service.get(f"/containers/{name}")["id"]
         time.sleep(0.1)
-        reached = crash_at(step, MOVE, service, proxy, name)
+        reached = crash_at(step, move, service, proxy, name)
         left = sorted((each["Names"][0], each["State"]) for each in engine.containers())
         outcomes.append(f"{step} reached={reached}: {left}")
         service.start()
@@ -232,16 +265,16 @@ def test_a_move_killed_at_every_step(
             time.sleep(0.05)
         consistent(service, engine)
         state = state_of(engine, name)
-        assert state in MOVE.may_be, outcomes
+        assert state in move.may_be, outcomes
         # It runs, but may not have come to the mark yet.
-        expected = 2 if state == "running" else 1
+        expected = starts + 1 if state == "running" else starts
         wait_until(lambda: _marks(engine, name) >= expected, 10, outcomes[-1])  # noqa: B023
         assert _marks(engine, name) == expected, outcomes
         if state != "running":
             moved = service.client.post(f"/containers/{name}/start")
             assert moved.status_code == 200, moved.text
-            wait_until(lambda: _marks(engine, name) >= 2, 10, outcomes[-1])  # noqa: B023
-            assert _marks(engine, name) == 2, outcomes
+            wait_until(lambda: _marks(engine, name) > starts, 10, outcomes[-1])  # noqa: B023
+            assert _marks(engine, name) == starts + 1, outcomes
         assert service.get(f"/containers/{before}")["name"] == name, "the old id is forgotten"
         consistent(service, engine)
     note(f"killed at {len(steps)} moments", outcomes)
