@@ -1,6 +1,6 @@
 """Who asks: the key that came with a request, and the address it came from.
 
-`security` finds it out; who may do what, quotas and the audit go by it. Of a key itself, only its
+`http.door` finds it out; who may do what, quotas and the audit go by it. Of a key itself, only its
 digest is ever kept.
 """
 
