@@ -1,5 +1,22 @@
-"""What happens to every request, whatever its path: named, counted, noted, let in or refused."""
+"""What happens to every request, whatever its path: named, counted, noted, let in or refused.
 
+    connections  how many there are, how slow one may be; what cannot be read is answered
+    request_ids  gives each request an id
+    headers      tells browsers what they may do with an answer
+    audit        writes a line for each change that was asked for
+    door         lets a request in by its key, Host and origin      keys   the keys there are
+    counted      tells of each answer: which route, which status, how long it took
+    limits       refuses what is too large, too slow, or too much at once
+    route_table  knows which route a request is meant for, before it is routed
+    problems     makes an answer of an error
+    openapi      describes what the routes alone do not say
+    log_lines    writes logs as text or JSON
+    asgi         types, and what a request's scope and headers say
+
+Knows routes by their table only: what is asked at which path is the business of `routes`.
+"""
+
+from . import audit, connections, log_lines, openapi
 from .asgi import (
     App,
     Message,
@@ -7,27 +24,59 @@ from .asgi import (
     Send,
     route_of,
 )
-from .counted import (
-    MeteredRequests,
+from .audit import (
+    Audit,
+)
+from .counted import MeteredRequests
+from .door import (
+    Door,
+)
+from .headers import (
+    SecurityHeaders,
 )
 from .keys import (
     Keyring,
 )
 from .limits import (
     MAX_HEADERS_SIZE,
-    Limits,
+    RequestLimits,
     StreamLimit,
+)
+from .problems import (
+    AnswerRefusals,
+    answer_problem,
+)
+from .request_ids import (
+    RequestIds,
+)
+from .route_table import (
+    RouteTable,
+    always_answered,
+    without_key,
 )
 
 __all__ = [
     "MAX_HEADERS_SIZE",
+    "AnswerRefusals",
     "App",
+    "Audit",
+    "Door",
     "Keyring",
-    "Limits",
     "Message",
     "MeteredRequests",
     "Receive",
+    "RequestIds",
+    "RequestLimits",
+    "RouteTable",
+    "SecurityHeaders",
     "Send",
     "StreamLimit",
+    "always_answered",
+    "answer_problem",
+    "audit",
+    "connections",
+    "log_lines",
+    "openapi",
     "route_of",
+    "without_key",
 ]

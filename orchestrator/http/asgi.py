@@ -1,4 +1,4 @@
-"""What the middleware is made of: ASGI's types, and what a request's scope says."""
+"""Middleware names its types and reads a request's scope with what is here."""
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
@@ -12,11 +12,19 @@ UNMATCHED = "unmatched"
 
 
 def route_of(scope: Mapping[str, Any]) -> str:
-    """The template of the path, such as /containers/{id}: never what a caller has sent."""
+    """Returns the template of a routed request's path, such as /containers/{id}, or UNMATCHED:
+    never what a caller has sent.
+    """
     path = getattr(scope.get("route"), "path", None)
     return path if isinstance(path, str) else UNMATCHED
 
 
+def path_of(scope: Mapping[str, Any]) -> str:
+    """Returns the path that the router goes by: without what a proxy puts before all paths."""
+    path, before = str(scope["path"]), str(scope.get("root_path", ""))
+    return path.removeprefix(before) if path == before or path.startswith(f"{before}/") else path
+
+
 def values(scope: Message, name: bytes) -> list[str]:
-    """What a request's headers of that name hold, each without blanks around it."""
+    """Returns what a request's headers of that name hold, each without blanks around it."""
     return [value.decode("latin-1").strip() for key, value in scope["headers"] if key == name]

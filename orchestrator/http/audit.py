@@ -1,4 +1,5 @@
-"""Who asked for what change, and what became of it: one JSON line for each unsafe request.
+"""The audit notes who asked for what change and what became of it: a JSON line for each request
+that is not a read.
 
 Refused ones too. Nothing of a body is in it but the container's name and image, and what a caller
 wrote is cut: a line has at most a few kilobytes. Requests that never came to the app (see
@@ -20,18 +21,12 @@ from .. import callers
 from ..errors import OrchestratorError
 from ..models import Container
 from . import request_ids
-from .asgi import UNMATCHED, App, Message, Receive, Send, route_of
+from .asgi import UNMATCHED, App, Message, Receive, Send
+from .route_table import Found, RouteTable
 
 log = logging.getLogger("orchestrator.audit")
 
 UNSAFE = frozenset(("POST", "PUT", "PATCH", "DELETE"))
-VERBS = {
-    ("POST", "/containers/create"): "create",
-    ("POST", "/containers/{id}/start"): "start",
-    ("POST", "/containers/{id}/stop"): "stop",
-    ("POST", "/containers/{id}/restart"): "restart",
-    ("DELETE", "/containers/{id}"): "remove",
-}
 # Characters of what a caller sent.
 LONGEST = 256
 # Bytes of an answer that are kept to see what it is about; those of changes have about 1,000.
@@ -41,18 +36,22 @@ _asked: ContextVar[dict[str, str | None] | None] = ContextVar("audit_asked", def
 
 
 def asked_for(name: str | None, image: str | None) -> None:
-    """What the request under way wants made; for the line, should it fail."""
+    """Notes what the request under way wants made; for its line, should it fail."""
     if (asked := _asked.get()) is not None:
         asked.update(name=name, image=image)
 
 
 class Audit:
-    """ASGI middleware, outside of what refuses requests. `find` looks a container up by what a
-    caller calls it, and returns None where there is none, or not one alone.
+    """ASGI middleware that writes the lines; it stands outside of what refuses requests. `find`
+    looks a container up by what a caller calls it, and returns None where there is none, or not one
+    alone.
     """
 
-    def __init__(self, app: App, find: Callable[[str], Container | None]) -> None:
+    def __init__(
+        self, app: App, table: RouteTable, find: Callable[[str], Container | None]
+    ) -> None:
         self._app = app
+        self._table = table
         self._find = find
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -63,7 +62,8 @@ class Audit:
         asked: dict[str, str | None] = {}
         _asked.set(asked)
         # As it is before: afterwards it may be gone.
-        key = _key_in(scope["path"])
+        found = self._table.find(scope)
+        key = found.id if found is not None else None
         before = self._find(key) if key is not None else None
 
         async def note(message: Message) -> None:
@@ -84,7 +84,7 @@ class Audit:
                 "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
                 "request_id": request_ids.current.get(),
                 **_caller(scope),
-                "verb": _verb(scope),
+                "verb": _verb(scope["method"], found),
                 **_container(before, asked, key, _members(body)),
                 "outcome": _outcome(status, _members(body)),
                 "status": status or None,
@@ -116,22 +116,11 @@ class _OwnersFile(logging.handlers.WatchedFileHandler):
         return open(self.baseFilename, "a", encoding="utf-8", opener=opener)
 
 
-def _key_in(path: str) -> str | None:
-    parts = path.split("/")
-    if len(parts) < 3 or parts[1] != "containers" or path == "/containers/create":
-        return None
-    return parts[2] or None
-
-
-def _verb(scope: Message) -> str:
-    """By the path, for what is refused at the door has no route yet."""
-    method, parts = scope["method"], scope["path"].split("/")
-    if _key_in(scope["path"]) is not None:
-        parts[2] = "{id}"
-    route = route_of(scope)
-    return VERBS.get((method, "/".join(parts))) or (
-        route if route == UNMATCHED else f"{method} {route}"
-    )
+def _verb(method: str, found: Found | None) -> str:
+    """From the path: a request refused by the middleware has not been routed."""
+    if found is None:
+        return UNMATCHED
+    return found.route.name if found.allowed else f"{method} {found.route.path}"
 
 
 def _caller(scope: Message) -> dict[str, str | None]:
@@ -154,7 +143,7 @@ def _container(
     key: str | None,
     answer: dict[str, Any],
 ) -> dict[str, Any]:
-    """As the answer describes it, else as it was before, else as the caller called it."""
+    """Describes a container as the answer does, else as it was, else as the caller called it."""
     known: dict[str, Any] = {"id": None, "name": asked.get("name"), "image": asked.get("image")}
     known["ports"] = None
     if before is not None:

@@ -1,5 +1,5 @@
-"""Connections: how many there may be, how long one may take to say what it wants, and how long it
-may leave the answer unread.
+"""The server bounds its connections: how many there are, how long one takes to say what it wants,
+and how long it leaves the answer unread.
 
 An idle connection gives way to a new one, so that whoever opens them in numbers stops nobody else;
 only where all are at work is a new one refused. What cannot be read is answered with a problem
@@ -39,7 +39,7 @@ REST_BYTES = 64 * 1024
 
 
 class Connections:
-    """The open ones, by peer."""
+    """Holds the open connections, by peer."""
 
     def __init__(self, most: int, most_per_peer: int) -> None:
         self._most = most
@@ -48,7 +48,9 @@ class Connections:
         self._count = 0
 
     def add(self, new: "Connection") -> bool:
-        """Whether there is room, if need be that of the one which has been idle longest."""
+        """Takes one more, if need be in place of the one that has been idle longest; returns
+        whether there was room.
+        """
         of_peer = self._by_peer.get(new.peer, set())
         if len(of_peer) >= self._most_per_peer and not self._close_one(list(of_peer)):
             return False
@@ -61,6 +63,7 @@ class Connections:
         return True
 
     def discard(self, old: "Connection") -> None:
+        """Forgets one that is closed; one that is not held is left alone."""
         of_peer = self._by_peer.get(old.peer, set())
         if old in of_peer:
             of_peer.remove(old)
@@ -79,7 +82,7 @@ class Connections:
 
 
 def protocol(settings: Settings) -> type[H11Protocol]:
-    """What uvicorn is to make of each connection."""
+    """Returns the class that uvicorn is to make of each connection."""
     most = settings.max_connections
     open_ones = Connections(most, settings.max_connections_per_peer)
     seconds = min(HEAD_SECONDS, settings.request_timeout)
@@ -95,7 +98,7 @@ def protocol(settings: Settings) -> type[H11Protocol]:
 
 
 class Connection(H11Protocol):
-    """One connection. Made by uvicorn, from what `protocol` returns."""
+    """Reads and answers one connection. Made by uvicorn, from what `protocol` returns."""
 
     open_ones: Connections
     head_seconds: float
@@ -151,7 +154,7 @@ class Connection(H11Protocol):
             self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
-        """What h11 cannot read. (The name and the argument are uvicorn's.)"""
+        """Refuses what h11 cannot read. (The name and the argument are uvicorn's.)"""
         if self._rest_of is not None:  # the request has its answer
             self._linger()
             return
@@ -257,7 +260,7 @@ class Connection(H11Protocol):
 
 
 def answer(error: OrchestratorError) -> bytes:
-    """A problem document as a whole answer, after which the connection is closed."""
+    """Returns a problem document as a whole answer, after which the connection is closed."""
     status, request_id = HTTPStatus(problems.status_of(type(error))), uuid.uuid4().hex
     document: dict[str, Any] = problems.document(
         status=status.value,

@@ -1,4 +1,4 @@
-"""Who may call: keys, each with a name and a scope. Only their digests are kept in memory.
+"""Keys say who may call, each with a name and a scope. Only their digests are kept in memory.
 
 A key comes from API_KEY, or from the file that API_KEY_FILE names, which is read again when it
 changes. No message of this module has a key in it, or a line of the file.
@@ -30,7 +30,9 @@ _LOOK_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Key:
-    """`containers` is how many it may have in place of CONTAINERS_PER_KEY; 0 is any number."""
+    """A key lets its holder in. `containers` is how many it may have in place of
+    CONTAINERS_PER_KEY; 0 is any number.
+    """
 
     name: str
     scope: Scope
@@ -39,8 +41,8 @@ class Key:
 
 
 def parse(text: str) -> tuple[Key, ...]:
-    """The keys of a file: one key alone, or lines of `name scope key`, each with `containers=20`
-    behind it where that key has a quota of its own. A # begins a comment line.
+    """Returns the keys of a file: one key alone, or lines of `name scope key`, each with
+    `containers=20` behind it where that key has a quota of its own. A # begins a comment line.
 
     Raises BadKeys, with the number of the line.
     """
@@ -82,7 +84,7 @@ def _distinct(keys: list[Key]) -> tuple[Key, ...]:
 
 
 class Keyring:
-    """The keys of a service. Raises BadKeys when it is made from a file that cannot be used.
+    """Holds the keys of a service. Raises BadKeys when it is made from a file that cannot be used.
 
     Later on, a file that cannot be used leaves the keys as they were, and an error in the log for
     each change of it.
@@ -107,7 +109,7 @@ class Keyring:
         return bool(self._fixed) or self._file is not None
 
     def find(self, presented: str) -> Key | None:
-        """The key that was presented. Takes as long whether one matches, the first or none."""
+        """Returns the key that was presented. Takes as long whether one matches, or none."""
         self._refresh()
         given = hashlib.sha256(presented.encode("utf-8", "surrogateescape")).digest()
         found: Key | None = None

@@ -1,6 +1,6 @@
-"""What a request may weigh, how long its body may take, and how many there may be at once.
+"""Limits hold what a request may weigh, how long its body may take, and how many there may be.
 
-ASGI middleware that raises; `AnswerRefusals` in main makes answers of that. What goes wrong before
+ASGI middleware that raises; `problems.AnswerRefusals` makes answers of that. What goes wrong before
 there is a request (slow or broken headers, too many connections) is the business of `connections`.
 """
 
@@ -17,38 +17,40 @@ from ..errors import (
 )
 from ..settings import Settings
 from .asgi import App, Message, Receive, Send
+from .route_table import RouteTable
 
 # Bytes, and a number.
 MAX_URL = 8192
 MAX_HEADERS_SIZE = 32 * 1024
 MAX_HEADERS = 100
 
-ALWAYS_ANSWERED = "/health/live"
-
 
 def too_slow(seconds: float) -> RequestTooSlow:
+    """Returns the error of a request that was not here in full within so many seconds."""
     return RequestTooSlow(
         f"The request was not here in full within {seconds:g} seconds. Send it again in one go."
     )
 
 
 def headers_too_large() -> HeadersTooLarge:
+    """Returns the error of a request with too many headers, or too long ones."""
     return HeadersTooLarge(
         f"The request has more than {MAX_HEADERS} headers, or more than {MAX_HEADERS_SIZE} bytes of"
         " them. Leave out what is not needed."
     )
 
 
-class Limits:
-    """Refuses what is too large, too slow, or too much at once.
+class RequestLimits:
+    """ASGI middleware that refuses what is too large, too slow, or too much at once.
 
     The body is here in full, and of a size that is taken, before anything else looks at the
     request: a refused one has changed nothing. A request counts as under way from then on, so that
     slow senders take nobody's place.
     """
 
-    def __init__(self, app: App, settings: Settings) -> None:
+    def __init__(self, app: App, settings: Settings, table: RouteTable) -> None:
         self._app = app
+        self._table = table
         self._max_body = settings.max_body
         self._max_requests = settings.max_requests
         self._seconds = settings.request_timeout
@@ -65,7 +67,8 @@ class Limits:
             if body is None:
                 return  # the caller has gone away
             receive = _replay(body, receive)
-        if scope["path"] == ALWAYS_ANSWERED:
+        found = self._table.find(scope)
+        if found is not None and found.route.always_answered:
             await self._app(scope, receive, send)
             return
         if self._under_way >= self._max_requests:
@@ -80,7 +83,7 @@ class Limits:
             self._under_way -= 1
 
     async def _read(self, length: bytes, receive: Receive) -> bytes | None:
-        """The whole body; None if the caller goes away before its end."""
+        """Returns the whole body; None if the caller goes away before its end."""
         # As digits alone, for thousands of them make no number.
         digits = length.lstrip(b"0")
         if len(digits) > 18 or (digits and int(digits) > self._max_body):
@@ -107,15 +110,19 @@ class Limits:
 
 
 class StreamLimit:
-    """So many open streams for each caller; stands where it is known who calls."""
+    """ASGI middleware that refuses a caller one stream more than MAX_STREAMS; stands where it is
+    known who calls.
+    """
 
-    def __init__(self, app: App, settings: Settings) -> None:
+    def __init__(self, app: App, settings: Settings, table: RouteTable) -> None:
         self._app = app
+        self._table = table
         self._most = settings.max_streams
         self._open: dict[str, int] = {}
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].endswith("/stream"):
+        found = self._table.find(scope) if scope["type"] == "http" else None
+        if found is None or not found.route.stream:
             await self._app(scope, receive, send)
             return
         caller = callers.current.get().identity
@@ -144,7 +151,7 @@ def _check_head(scope: Message) -> None:
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives the body, and then what the server has to say."""
+    """Returns a `receive` that gives the body, and then what the server has to say."""
     given = False
 
     async def replay() -> Message:

@@ -1,4 +1,4 @@
-"""Log lines, of this service and of the server under it: as text, or one JSON object each."""
+"""The service and the server under it write log lines: as text, or one JSON object each."""
 
 import json
 import logging
@@ -11,6 +11,8 @@ _TEXT = "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"
 
 
 class JsonFormatter(logging.Formatter):
+    """Makes one JSON object of a log record, with the id of the request under way."""
+
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC)
         line = {
@@ -37,7 +39,7 @@ def configure(level: str, form: str) -> None:
 
 
 def of_the_server(standard: dict[str, Any], form: str) -> dict[str, Any]:
-    """uvicorn's own configuration of its logs, with lines as the setting wants them."""
+    """Returns uvicorn's own configuration of its logs, with lines as the setting wants them."""
     if form != "json":
         return standard
     formatters = {name: {"()": JsonFormatter} for name in standard["formatters"]}

@@ -1,7 +1,18 @@
-"""Problem documents (RFC 9457): how an error looks to a caller. Pure; knows status codes only."""
+"""An error becomes an answer here: a problem document (RFC 9457) with its status and headers.
 
-from collections.abc import Iterable, Mapping, Sequence
+`answer_problem` is the one error handler of the app, `AnswerRefusals` takes what middleware raises
+to it. Whatever goes wrong, the caller is told in one form, and never in the words of a library.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from ..errors import (
     BodyTooLarge,
@@ -17,10 +28,14 @@ from ..errors import (
     MissingError,
     OrchestratorError,
     RequestTooSlow,
+    ShuttingDown,
     TooManyStreams,
     UnavailableError,
     UrlTooLong,
 )
+from . import headers, request_ids
+from .asgi import App, Message, Receive, Send
+from .door import challenges
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -44,12 +59,12 @@ _STATUS: dict[type[OrchestratorError], int] = {
 
 
 def status_of(error: type[OrchestratorError]) -> int:
-    """The status code of a kind of error; 500 for one that is of no kind."""
+    """Returns the status code of a kind of error; 500 for one that is of no kind."""
     return next((status for kind, status in _STATUS.items() if issubclass(error, kind)), 500)
 
 
 def retry_after(error: OrchestratorError) -> int | None:
-    """Seconds for the Retry-After header, where trying again can help."""
+    """Returns the seconds of the Retry-After header, where trying again can help."""
     return getattr(error, "retry_after", None)
 
 
@@ -62,6 +77,7 @@ def document(
     request_id: str,
     fields: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
+    """Returns a problem document; fields of the case cannot replace its own members."""
     members: dict[str, Any] = {
         "type": f"urn:docker-orchestration-api:{code}",
         "title": title,
@@ -74,7 +90,7 @@ def document(
 
 
 def explain_validation(errors: Sequence[Mapping[str, Any]]) -> InvalidRequest:
-    """One error from pydantic's list: a sentence on the first, and all of them as `errors`.
+    """Makes one error of pydantic's list: a sentence on the first, and all of them as `errors`.
 
     What the caller sent is not repeated: it may be long, or a secret.
     """
@@ -104,56 +120,101 @@ def _explain(error: Mapping[str, Any]) -> dict[str, str]:
     return {"field": name, "message": message.rstrip(".")}
 
 
-def openapi_responses(
-    kinds: Iterable[type[OrchestratorError]],
-) -> dict[int | str, dict[str, Any]]:
-    """The problem answers of a route, for its OpenAPI description."""
-    by_status: dict[int | str, dict[str, Any]] = {}
-    for kind in kinds:
-        status = status_of(kind)
-        entry = by_status.setdefault(
-            status,
-            {
-                "description": "",
-                "content": {
-                    MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
-                },
-            },
-        )
-        titles = [part for part in (entry["description"], f"`{kind.code}`: {kind.title}.") if part]
-        entry["description"] = " ".join(titles)
-        entry["content"][MEDIA_TYPE]["examples"][kind.code] = {
-            "value": document(
-                status=status,
-                code=kind.code,
-                title=kind.title,
-                detail=kind.example,
-                request_id="5f0c2f8a9d3b4e6f8a1b2c3d4e5f6a7b",
-            )
-        }
-        if status in (503, 504):
-            entry["headers"] = {
-                "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
-            }
-    return by_status
+def methods_at(request: Request) -> list[str]:
+    """Returns what can be done at the path of a request; the router names what one route can do.
 
-
-def add_responses(schema: dict[str, Any], kinds: Iterable[type[OrchestratorError]]) -> None:
-    """Adds problem answers to every operation of an OpenAPI description, beside its own.
-
-    A second call with the same kinds changes nothing.
+    At /containers/running it is what that route can do, and not what can be done with a container,
+    for none of this service has such a name.
     """
-    added = openapi_responses(kinds)
-    for operations in schema["paths"].values():
-        for operation in operations.values():
-            for status, entry in added.items():
-                own = operation["responses"].setdefault(str(status), {"description": ""})
-                media = own.setdefault("content", {}).setdefault(
-                    MEDIA_TYPE, {"schema": entry["content"][MEDIA_TYPE]["schema"], "examples": {}}
-                )
-                for code, example in entry["content"][MEDIA_TYPE]["examples"].items():
-                    if code not in media["examples"]:
-                        media["examples"][code] = example
-                        sentence = f"`{code}`: {example['value']['title']}."
-                        own["description"] = f"{own['description']} {sentence}".strip()
-                own.setdefault("headers", {}).update(entry.get("headers", {}))
+    routes = [
+        route
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    ]
+    named = [route for route in routes if route.path == request.url.path]
+    return sorted({method for route in named or routes for method in route.methods or ()})
+
+
+async def answer_problem(request: Request, error: Exception) -> JSONResponse:
+    """Answers with a problem document, whatever went wrong: the one error handler."""
+    extra: dict[str, str] = {}
+    if isinstance(error, RequestValidationError):
+        error = explain_validation(error.errors())
+    if isinstance(error, HTTPException) and error.status_code == 400:  # its one reason for that
+        error = InvalidRequest(
+            "The body cannot be read: it must be JSON, in UTF-8, and not nested hundreds deep."
+        )
+    if isinstance(error, HTTPException):  # what the framework refuses before a route is found
+        extra |= error.headers or {}
+        status, title = error.status_code, str(error.detail)
+        if status == 405:
+            extra["Allow"] = ", ".join(methods_at(request))
+        code, detail = {
+            404: ("no-such-endpoint", "There is nothing at this path. GET / lists the endpoints."),
+            405: (
+                "method-not-allowed",
+                f"{request.method} is not possible here. GET / lists the endpoints.",
+            ),
+        }.get(status, ("request-refused", f"{error.detail}."))
+        fields = {}
+    elif isinstance(error, OrchestratorError):
+        status, code, title = status_of(type(error)), error.code, error.title
+        detail, fields = error.message, error.fields
+        if (seconds := retry_after(error)) is not None:
+            extra["Retry-After"] = str(seconds)
+    else:
+        status, code = 500, OrchestratorError.code
+        title, fields = OrchestratorError.title, {}
+        detail = "This is a fault of the service; its log has more under this request's id."
+        # Answered outside of the middleware that adds it to all other answers.
+        extra |= headers.HEADERS | {"X-Request-ID": request_ids.current.get()}
+    body = document(
+        status=status,
+        code=code,
+        title=title,
+        detail=detail,
+        request_id=request_ids.current.get(),
+        fields=fields,
+    )
+    answer = JSONResponse(body, status, extra, MEDIA_TYPE)
+    # Each in a header of its own: browsers do not find the second one in a list.
+    for challenge in challenges(error, request.headers.get("accept", "")):
+        answer.headers.append("WWW-Authenticate", challenge)
+    return answer
+
+
+class AnswerRefusals:
+    """ASGI middleware that answers what the middleware within it raises with a problem document.
+
+    A request that the server cancels because it ends is answered so, too.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def note(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        error: OrchestratorError
+        try:
+            await self._app(scope, receive, note)
+        except OrchestratorError as refusal:
+            if started or scope["type"] != "http":
+                raise
+            error = refusal
+        except asyncio.CancelledError:
+            if started or scope["type"] != "http":
+                raise
+            error = ShuttingDown(
+                "The service was stopped while the Docker engine was at work on this. What has"
+                " become of it, GET /containers tells once the service is back."
+            )
+        else:
+            return
+        answer = await answer_problem(Request(scope), error)
+        await answer(scope, receive, send)

@@ -1,4 +1,4 @@
-"""An id for each request: in the answer's X-Request-ID, in problem documents, in log lines."""
+"""Each request gets an id, which answers have in X-Request-ID, and log lines and problems too."""
 
 import re
 import uuid
@@ -13,7 +13,7 @@ current: ContextVar[str] = ContextVar("request_id", default="-")
 
 
 class RequestIds:
-    """ASGI middleware. A caller's own id is kept where it is short and plain."""
+    """ASGI middleware that gives the ids. A caller's own is kept where it is short and plain."""
 
     def __init__(self, app: App) -> None:
         self._app = app

@@ -1,14 +1,11 @@
-"""Who is let in: keys, the names this service is called by, and pages of other origins.
+"""The door lets a request in, or refuses it, by who asks and from where; nothing is routed yet.
 
-Two ASGI middlewares. `Door` raises errors before a route is found: for a container of this
-service, for a Host that is not this service's (DNS rebinding), for a page of another origin that
-would change something, for a missing or wrong key, and for a body that is not JSON.
-`SecurityHeaders` tells browsers, in every answer, what they may do with it.
+Refused are a container of this service, a Host that is not this service's (DNS rebinding), a page
+of another origin that would change something, a missing or wrong key, and a body that is not JSON.
 """
 
 import base64
 import binascii
-import hashlib
 import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -19,42 +16,22 @@ from ..host import OwnBridges
 from ..settings import Settings, is_loopback
 from .asgi import App, Message, Receive, Send, values
 from .keys import Keyring
+from .route_table import RouteTable
 
 REALM = "docker-orchestration-api"
-WITHOUT_KEY = frozenset(("/health/live",))
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 # A name or an address, and a port, which does not matter.
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?")
 _JSON = re.compile(r"application/(?:[a-z0-9.!#$&^_-]+\+)?json")
-_INLINE_SCRIPT = re.compile(rb"<script(?:\s+type=[^>]*)?>(.*?)</script>", re.DOTALL)
-
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    # Not no-referrer: browsers would then write `Origin: null` on some requests of our own pages.
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
-
-# Swagger UI and ReDoc: pictures are written into their styles.
-_PAGE_POLICY = (
-    "default-src 'none'; script-src 'self'{hashes}; style-src 'self'{styles};"
-    " img-src 'self' data:; font-src 'self'; connect-src 'self'; worker-src blob:;"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-# The pages whose inline scripts are this service's own, and what their styles may be beside files.
-# The policy names each script by its hash. ReDoc's script writes styles as it runs, and shows
-# nothing without them.
-PAGES = {"/docs": "", "/docs/oauth2-redirect": "", "/redoc": " 'unsafe-inline'"}
 
 
 class Door:
-    """ASGI middleware: refuses what is not let in, and says in `callers.current` who is."""
+    """ASGI middleware that refuses what is not let in, and says in `callers.current` who is."""
 
-    def __init__(self, app: App, settings: Settings, keyring: Keyring) -> None:
+    def __init__(self, app: App, settings: Settings, keyring: Keyring, table: RouteTable) -> None:
         self._app = app
+        self._table = table
         self._keyring = keyring
         self._anonymous = settings.allow_anonymous
         self._own_host = settings.host.lower()
@@ -81,7 +58,7 @@ class Door:
             )
 
     def _check_host(self, scope: Message) -> str:
-        """The Host header, "" where HTTP/1.0 has none; raises HostNotAllowed."""
+        """Returns the Host header, "" where HTTP/1.0 has none; raises HostNotAllowed."""
         hosts = values(scope, b"host")
         if not hosts and scope["http_version"] == "1.0":
             return ""
@@ -104,7 +81,9 @@ class Door:
         )
 
     def _check_origin(self, scope: Message, host: str) -> None:
-        """Browsers say where a request comes from. What says nothing is no browser."""
+        """Raises CrossOrigin if a browser says that a page of another origin asks. What says
+        nothing is no browser.
+        """
         origins, sites = values(scope, b"origin"), values(scope, b"sec-fetch-site")
         if len(origins) == 1 and origins[0].lower() in self._origins:
             return
@@ -119,9 +98,10 @@ class Door:
             )
 
     def _caller(self, scope: Message) -> Caller:
-        """Who asks; raises Unauthenticated and InsufficientScope."""
+        """Returns who asks; raises Unauthenticated and InsufficientScope."""
         peer = _peer(scope)
-        if scope["path"] in WITHOUT_KEY:
+        found = self._table.find(scope)
+        if found is not None and found.route.without_key:
             return Caller(None, "read", peer)
         if not self._keyring.configured:
             bound = bound_address(scope)
@@ -151,45 +131,13 @@ class Door:
         return Caller(key.name, key.scope, peer, key.containers)
 
 
-class SecurityHeaders:
-    """ASGI middleware: adds `HEADERS` to every answer, and `no-store` to JSON.
-
-    For PAGES, whose inline scripts are named by hash, the first part of the body is awaited.
-    """
-
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        page: Message | None = None
-
-        async def send_with_headers(message: Message) -> None:
-            nonlocal page
-            if message["type"] == "http.response.start":
-                add_headers(message)
-                if is_page(scope, message):
-                    page = message
-                    return
-            elif page is not None:
-                policy = page_policy(message.get("body", b""), PAGES[scope["path"]])
-                set_header(page, "Content-Security-Policy", policy)
-                await send(page)
-                page = None
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
-
-
 def _peer(scope: Message) -> str:
-    """The address that a request came from, "-" where there is none."""
+    """Returns the address that a request came from, "-" where there is none."""
     return (scope["client"][0] if scope.get("client") else "") or "-"
 
 
 def bound_address(scope: Message) -> str | None:
-    """The address that the request came to: None for a Unix socket, "" where it is not known."""
+    """Returns the address that a request came to: None for a Unix socket, "" where unknown."""
     server = scope.get("server")
     if server is None:
         return ""
@@ -218,7 +166,9 @@ def same_host(origin: str, host: str) -> bool:
 
 
 def check_content_type(scope: Message) -> None:
-    """A body must say that it is JSON, which no form of a web page can."""
+    """Raises UnsupportedMediaType unless a body says that it is JSON, which no form of a web page
+    can.
+    """
     lengths = values(scope, b"content-length")
     if not values(scope, b"transfer-encoding") and all(set(each) <= {"0"} for each in lengths):
         return
@@ -230,7 +180,7 @@ def check_content_type(scope: Message) -> None:
 
 
 def presented_key(header: str) -> str | None:
-    """The key in an Authorization header: a Bearer's token, or the password of Basic."""
+    """Returns the key in an Authorization header: a Bearer's token, or the password of Basic."""
     scheme, _, rest = header.partition(" ")
     rest = rest.strip()
     if scheme.lower() == "bearer":
@@ -245,7 +195,7 @@ def presented_key(header: str) -> str | None:
 
 
 def challenges(error: Exception, accept: str) -> Sequence[str]:
-    """The WWW-Authenticate headers of an error's answer.
+    """Returns the WWW-Authenticate headers of an error's answer.
 
     Basic, for which a browser asks its user, is offered where a page is opened, not to scripts.
     """
@@ -259,42 +209,3 @@ def challenges(error: Exception, accept: str) -> Sequence[str]:
     if "text/html" in accept.lower():
         return (bearer, f'Basic realm="{REALM}", charset="UTF-8"')
     return (bearer,)
-
-
-def is_page(scope: Message, start: Message) -> bool:
-    """Whether an answer is one of PAGES, as HTML."""
-    if scope["path"] not in PAGES:
-        return False
-    return any(
-        name.lower() == b"content-type" and value.startswith(b"text/html")
-        for name, value in start["headers"]
-    )
-
-
-def page_policy(body: bytes, styles: str) -> str:
-    """The Content-Security-Policy of a page: scripts from here, and those written into it; styles
-    from here, and what PAGES allows.
-    """
-    hashes = [
-        " 'sha256-" + base64.b64encode(hashlib.sha256(script).digest()).decode() + "'"
-        for script in _INLINE_SCRIPT.findall(body)
-    ]
-    return _PAGE_POLICY.format(hashes="".join(hashes), styles=styles)
-
-
-def add_headers(start: Message) -> None:
-    """Adds HEADERS to the start of an answer, but for those it has."""
-    start["headers"] = list(start["headers"])
-    present = {name.lower(): value for name, value in start["headers"]}
-    for name, value in HEADERS.items():
-        if name.lower().encode() not in present:
-            start["headers"].append((name.lower().encode(), value.encode()))
-    kind = present.get(b"content-type", b"").partition(b";")[0]
-    if kind.endswith((b"/json", b"+json")) and b"cache-control" not in present:
-        start["headers"].append((b"cache-control", b"no-store"))
-
-
-def set_header(start: Message, name: str, value: str) -> None:
-    key = name.lower().encode()
-    kept = [each for each in start["headers"] if each[0].lower() != key]
-    start["headers"] = [*kept, (key, value.encode())]

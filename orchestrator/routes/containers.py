@@ -1,0 +1,183 @@
+"""Routes create containers, list them, start, stop, restart and remove them."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Header, Query, Response
+
+from .. import errors
+from ..http import audit
+from ..http.openapi import CHANGE, CREATE, ENGINE, ONE, READ, RUN, openapi_responses
+from ..models import (
+    Container,
+    ContainerEnv,
+    ContainerFilter,
+    CreateRequest,
+    RemovedContainer,
+)
+from .dependencies import AnyCaller, ContainerKey, Grace, ListedService
+
+router = APIRouter(tags=["containers"])
+
+CreateBody = Annotated[
+    CreateRequest,
+    Body(
+        openapi_examples={
+            "clone": {
+                "summary": "A clone of the default image",
+                "value": CreateRequest.example,
+            }
+        }
+    ),
+]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[!-~]+$",
+        description="Any text without spaces. The same key and body create one container only.",
+    ),
+]
+ALL_DEFAULTS = CreateRequest()
+CREATED: dict[int | str, dict[str, Any]] = {
+    200: {"model": Container, "description": "The container that this key created before."},
+    201: {"headers": {"Location": {"description": "Its path.", "schema": {"type": "string"}}}},
+}
+
+
+@router.post(
+    "/containers/create",
+    summary="Create a container and start it on a free port",
+    response_description="The container, running.",
+    status_code=201,
+    responses=openapi_responses(CREATE) | CREATED,
+)
+async def create(
+    service: ListedService,
+    caller: AnyCaller,
+    response: Response,
+    body: CreateBody = ALL_DEFAULTS,
+    key: IdempotencyKey = None,
+) -> Container:
+    """Clones a container from an image, gives it a host port for each container port, and
+    starts it. Every field may be left out; without a body, the default image is cloned.
+
+    A port that turns out to be taken is no failure: the next one is tried. If the create
+    fails, it leaves no container and no port behind. With an `Idempotency-Key`, a repetition of
+    the same request answers 200 with the container that the first one created.
+    """
+    audit.asked_for(body.name, body.image or service.settings.default_image)
+    if key is None:
+        container = await service.creator.create(body, caller)
+    else:
+        container, created = await service.keyed_creates.create(body, caller, key)
+        response.status_code = 201 if created else 200
+    response.headers["Location"] = f"/containers/{container.id}"
+    return container
+
+
+@router.get(
+    "/containers",
+    summary="Every container",
+    response_description="The containers.",
+    responses=openapi_responses((errors.InvalidRequest, errors.EngineUnavailable)),
+)
+async def containers(
+    service: ListedService, wanted: Annotated[ContainerFilter, Query()]
+) -> list[Container]:
+    """Running, stopped and created ones, this service's and others', the newest first."""
+    return [found for found in service.inventory.all() if wanted.matches(found)]
+
+
+@router.get(
+    "/containers/running",
+    summary="The running containers",
+    response_description="The containers.",
+    responses=openapi_responses((errors.EngineUnavailable,)),
+)
+async def running(service: ListedService) -> list[Container]:
+    """Those whose state is `running`, the newest first."""
+    return [found for found in service.inventory.all() if found.state == "running"]
+
+
+@router.get(
+    "/containers/{id}",
+    summary="One container",
+    response_description="The container.",
+    responses=openapi_responses((*ONE, errors.EngineUnavailable)),
+)
+async def container(service: ListedService, key: ContainerKey) -> Container:
+    """The container as it is now; a stopped one has no ports."""
+    return service.inventory.get(key)
+
+
+@router.get(
+    "/containers/{id}/env",
+    summary="A container's environment variables, with their values",
+    response_description="The variables.",
+    responses=openapi_responses((*READ, *ENGINE)),
+)
+async def env(service: ListedService, caller: AnyCaller, key: ContainerKey) -> ContainerEnv:
+    """Values may be secrets, so a key needs the scope `write`, and only containers that this
+    service created have an answer. Asked of the engine each time; nothing is kept or logged.
+    """
+    return await service.environments.read(key, caller)
+
+
+@router.post(
+    "/containers/{id}/start",
+    summary="Start a container",
+    response_description="The container, running.",
+    responses=openapi_responses(RUN),
+)
+async def start(service: ListedService, key: ContainerKey) -> Container:
+    """Starts a stopped container on the port it had. One that runs is left as it is.
+
+    If somebody else has the port by now, the container moves: it is made once more, with all
+    that is in it, on another port. `port_changed` is true then, `previous_ports` says where it
+    was, and its `previous_id` leads to it as well as the new one.
+    """
+    return await service.lifecycle.start(key)
+
+
+@router.post(
+    "/containers/{id}/stop",
+    summary="Stop a container and release its ports",
+    response_description="The container, stopped.",
+    responses=openapi_responses(CHANGE),
+)
+async def stop(service: ListedService, key: ContainerKey, grace: Grace = 10) -> Container:
+    """Sends the stop signal, and kills after `timeout` seconds. One that is stopped is left
+    as it is. Its ports are given to others only when no other port is free.
+    """
+    return await service.lifecycle.stop(key, grace)
+
+
+@router.post(
+    "/containers/{id}/restart",
+    summary="Restart a container",
+    response_description="The container, running.",
+    responses=openapi_responses(RUN),
+)
+async def restart(service: ListedService, key: ContainerKey, grace: Grace = 10) -> Container:
+    """Stops it and starts it on the same ports. One that is stopped is started, and moves to
+    other ports if it must, as with a start.
+    """
+    return await service.lifecycle.restart(key, grace)
+
+
+@router.delete(
+    "/containers/{id}",
+    summary="Remove a container and release its ports",
+    response_description="The container is gone.",
+    responses=openapi_responses(CHANGE),
+)
+async def remove(
+    service: ListedService,
+    key: ContainerKey,
+    grace: Grace = 10,
+    force: Annotated[bool, Query(description="Kill it instead of stopping it.")] = False,
+) -> RemovedContainer:
+    """Stops it if it runs, and removes it with its anonymous volumes."""
+    return await service.lifecycle.remove(key, grace, force=force)
