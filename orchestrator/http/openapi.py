@@ -9,7 +9,8 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from ..errors import OrchestratorError, errors
+from .. import errors
+from ..errors import OrchestratorError
 from ..models import Problem, examples
 from .problems import MEDIA_TYPE, document, status_of
 from .route_table import RouteTable
