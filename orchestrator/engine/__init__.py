@@ -1,7 +1,9 @@
 """The only code that talks to Docker. Gives our types; its JSON, texts and exceptions stop here.
 
 engine      the face: connect, ping, and the calls of those below by noun
-connection  the client, deadlines, errors in our words
+connection  connects, and makes calls within deadlines
+client      the SDK's client, adapted      translate   its exceptions become errors of ours
+credentials whose login a pull uses
 containers  images  networks  volumes  the engine's calls, by noun
 events      which containers something has happened to
 threads     bounded pools of threads for calls that block

@@ -12,22 +12,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import docker
 import docker.errors
 import docker.transport
 import docker.utils
 import requests
-import urllib3
 
 from .. import errors
 from ..addresses import SCHEME as SSH
 from ..addresses import SshAddress
 from ..models import EngineInfo
-from ..payloads import Capabilities, refusal, tunnel_failure
+from ..payloads import Capabilities, tunnel_failure
 from ..settings import Settings
-from .threads import Pool, deadline_of_this_thread
+from .client import Client, use_one_pool
+from .threads import Pool
+from .translate import translated
 from .tunnel import Tunnel, TunnelFailedError
 
 log = logging.getLogger(__name__)
@@ -237,7 +238,7 @@ class Connection:
                 )
                 if value is not None
             }
-        client = _Client(
+        client = Client(
             version="auto",
             timeout=int(self.timeout),
             max_pool_size=sum(_POOLS.values()),
@@ -245,52 +246,8 @@ class Connection:
         )
         adapter = client.get_adapter(client.base_url)
         if isinstance(adapter, docker.transport.UnixHTTPAdapter):
-            _use_one_pool(adapter)
+            use_one_pool(adapter)
         return client
-
-
-class _Client(docker.APIClient):
-    """The SDK's client, bound to the deadline of the call that the thread works on, if any.
-
-    So a thread is never held for longer than its caller waits; the SDK's own time-out would begin
-    anew with each request, and a pull has none. (Of a stream it bounds the pauses.)
-
-    It knows nobody's logins: the SDK would read them as soon as it is made, and fail with whatever
-    it does not understand of the file. See credentials.
-    """
-
-    @property
-    def _general_configs(self) -> dict[str, Any]:
-        """What the SDK keeps of the user's file: only the headers that requests are to have."""
-        kept: dict[str, Any] = self.__dict__["_kept_configs"]
-        return kept
-
-    @_general_configs.setter
-    def _general_configs(self, read: Any) -> None:
-        headers = read.get("HttpHeaders") if isinstance(read, dict) else None
-        usable = isinstance(headers, dict) and all(
-            isinstance(text, str) for pair in headers.items() for text in pair
-        )
-        # Not empty, or the SDK would look for the file once more.
-        self.__dict__["_kept_configs"] = {"HttpHeaders": headers if usable else {}}
-
-    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        deadline = deadline_of_this_thread()
-        if deadline is not None:
-            options["timeout"] = deadline - time.monotonic()
-            if options["timeout"] <= 0:
-                raise requests.exceptions.Timeout("too late to begin", request=request)
-        return super().send(request, **options)
-
-    def merge_environment_settings(
-        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
-    ) -> Any:
-        """Prefers the engine's own authority to one that REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names
-        for all the rest: `requests` would take theirs, and no certificate of the engine would hold.
-        """
-        if verify is None and isinstance(self.verify, str):
-            verify = self.verify
-        return super().merge_environment_settings(url, proxies, stream, verify, cert)
 
 
 def shown_address(docker_host: str | None, *, tls: bool = False) -> str:
@@ -307,75 +264,3 @@ def shown_address(docker_host: str | None, *, tls: bool = False) -> str:
     if "@" in path:  # a slash in a password
         host, slash, path = path.rpartition("@")[2], "", ""
     return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turns the SDK's exceptions into ours. Runs in the thread of the call."""
-    try:
-        yield
-    except docker.errors.APIError as error:
-        raise refusal(
-            status=error.status_code or 500,
-            text=str(error.explanation or error),
-            image_missing=isinstance(error, docker.errors.ImageNotFound),
-        ) from error
-    except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:
-        raise errors.EngineTimeout(
-            "The Docker engine did not answer in time. Look at GET /health, and at GET /containers"
-            " for what has happened meanwhile."
-        ) from error
-    except (
-        requests.exceptions.RequestException,
-        urllib3.exceptions.HTTPError,  # as it is, in the middle of a stream
-        docker.errors.DockerException,
-        docker.errors.StreamParseError,
-        OSError,
-        ValueError,  # of urllib.parse, for a DOCKER_HOST that is no URL
-    ) as error:
-        raise errors.EngineUnavailable(
-            "The Docker engine cannot be reached. See that it runs, that this service may use its"
-            " socket, and that DOCKER_HOST is right; the service reconnects by itself."
-        ) from error
-
-
-@contextmanager
-def understood(what: str) -> Iterator[None]:
-    """Turns what cannot be made of an answer of the engine into an error that names what it is
-    about. Nobody has tried every engine, and images may hold anything.
-    """
-    try:
-        yield
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        log.exception("What the engine says of %s is not understood", what)
-        raise errors.EngineFailed(
-            f"The Docker engine describes {what} in a way that this service does not understand."
-            " Its log has more under this request's id."
-        ) from error
-
-
-@contextmanager
-def about(*, image: str | None = None, name: str | None = None) -> Iterator[None]:
-    """Puts the image or name of a call into the errors that are about it."""
-    try:
-        yield
-    except errors.ImageNotFound as error:
-        raise errors.ImageNotFound(
-            f'Image "{image}" is not on the engine. Pull or build it first, or allow a pull with'
-            ' "pull": "missing".',
-            image=image,
-        ) from error
-    except errors.NameInUse as error:
-        raise errors.NameInUse(
-            f'A container named "{name}" exists already. Remove it or choose another name.',
-            name=name,
-        ) from error
-
-
-def _use_one_pool(adapter: Any) -> None:
-    """Makes the adapter of a Unix socket keep one connection pool for every URL.
-
-    The SDK's keeps a pool for each, so that nearly every call opens a connection of its own.
-    """
-    get_connection = adapter.get_connection
-    adapter.get_connection = lambda url, proxies=None: get_connection("http+docker://", proxies)

@@ -19,7 +19,8 @@ from ..payloads import (
     rebuilt_body,
     without_control_group,
 )
-from .connection import Connection, about, understood
+from .connection import Connection
+from .translate import about, understood
 
 Inspection = dict[str, Any]
 

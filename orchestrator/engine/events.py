@@ -10,7 +10,8 @@ from docker import APIClient as Client
 from docker.errors import DockerException
 
 from .. import errors
-from .connection import Connection, translated
+from .connection import Connection
+from .translate import translated
 
 log = logging.getLogger(__name__)
 

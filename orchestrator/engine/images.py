@@ -8,8 +8,9 @@ from docker import APIClient as Client
 from .. import errors
 from ..models import Image, Layer
 from ..payloads import parse_image, pull_failure
-from .connection import Connection, about, understood
+from .connection import Connection
 from .credentials import login_for
+from .translate import about, understood
 
 log = logging.getLogger(__name__)
 
