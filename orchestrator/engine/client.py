@@ -1,4 +1,4 @@
-"""Adapts the SDK's client: to the deadline of each call, to one pool of connections, to no logins."""
+"""Adapts the SDK's client: to the deadline of each call, to one pool of connections, no logins."""
 
 import time
 from typing import Any
