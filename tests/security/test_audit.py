@@ -137,7 +137,7 @@ def test_logs_as_json_are_json_on_every_line(start: Start) -> None:
     service.client.post("/nowhere")
     found = [json.loads(line) for line in service.log().splitlines()]
     logged = [line for line in found if "logger" in line]
-    assert {"orchestrator.watcher", "uvicorn.access"} <= {line["logger"] for line in logged}
+    assert {"orchestrator.state.watcher", "uvicorn.access"} <= {line["logger"] for line in logged}
     assert all({"time", "level", "request_id", "message"} <= line.keys() for line in logged)
     assert any(line["request_id"] == request_id for line in logged)
 
