@@ -37,9 +37,8 @@ class ImageCalls:
         """Pulls an image. Raises ImageNotFound or ImagePullFailed with the reason in a sentence."""
 
         def pull(client: Client) -> None:
-            login = login_for(image)
-            answers = client.pull(image, stream=True, decode=True, auth_config=dict(login.fields))
-            for line in answers:
+            login = dict(login_for(image).fields)
+            for line in client.pull(image, stream=True, decode=True, auth_config=login):
                 if "error" in line:
                     raise _PullError(line["error"])
 
