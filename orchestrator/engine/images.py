@@ -9,7 +9,7 @@ from .. import errors
 from ..models import Image, Layer
 from ..payloads import parse_image, pull_failure
 from .connection import Connection
-from .credentials import login_for
+from .credentials import Credentials, login_for
 from .translate import about, understood
 
 log = logging.getLogger(__name__)
@@ -36,9 +36,13 @@ class ImageCalls:
     async def pull(self, image: str) -> None:
         """Pulls an image. Raises ImageNotFound or ImagePullFailed with the reason in a sentence."""
 
+        login = Credentials()
+
         def pull(client: Client) -> None:
-            login = dict(login_for(image).fields)
-            for line in client.pull(image, stream=True, decode=True, auth_config=login):
+            nonlocal login
+            login = login_for(image)
+            fields = dict(login.fields)
+            for line in client.pull(image, stream=True, decode=True, auth_config=fields):
                 if "error" in line:
                     raise _PullError(line["error"])
 
@@ -47,9 +51,10 @@ class ImageCalls:
                 await self._connection.run("pulls", pull, self._pull_timeout)
             except _PullError as error:
                 log.warning("Image %r could not be pulled: %s", image, error)
-                raise pull_failure(image, str(error)) from error
+                raise pull_failure(image, str(error), login.complaint) from error
             except (errors.EngineFailed, errors.ImageNotFound, errors.InvalidRequest) as error:
-                raise pull_failure(image, str(error.__cause__ or error)) from error
+                text = str(error.__cause__ or error)
+                raise pull_failure(image, text, login.complaint) from error
 
     async def of(self, repository: str) -> list[tuple[str, datetime]]:
         """Lists the images of a repository, with any tag, and when each was made."""

@@ -132,7 +132,8 @@ def pull_failure(image: str, text: str) -> errors.OrchestratorError:
     if re.search(r"denied|unauthorized|authentication required|no basic auth", low):
         return errors.ImageNotFound(
             f'Image "{image}" could not be pulled: its registry does not have it, or wants a login.'
-            " Check the name, or pull it with `docker login` and `docker pull`.",
+            " Check the name, or pull it with `docker login` and `docker pull`."
+            + (f" What is more, {complaint}." if complaint else ""),
             image=image,
         )
     if re.search(r"not found|does not exist|manifest unknown|no such image", low):
