@@ -129,7 +129,8 @@ async def test_the_first_question_takes_two_samples_and_has_a_cpu_figure(it: Set
     found = await it.sampler.stats(WEB)
     assert it.samples.read_ones == ["web", "web"]
     assert found.cpu_percent == pytest.approx(50, abs=1)
-    assert found.interval_s == pytest.approx(module.SHORTEST_INTERVAL, abs=0.05)
+    # A busy machine makes it longer; since the run before, it would be as good as none.
+    assert module.SHORTEST_INTERVAL - 0.05 <= found.interval_s < 2
 
 
 async def test_the_next_question_is_answered_from_memory(it: Setting) -> None:
