@@ -1,4 +1,4 @@
-"""The scripts as a new user meets them: no root, in the group docker, with a fresh clone in its home.
+"""The scripts as a new user meets them: not root, of the group docker, with a fresh clone.
 
 It takes minutes, so it is a part of its own of .ci/run; FIRST_RUN=1 runs it. What is cloned is what
 was committed. PYTHON, /usr/bin/python3 without it, is the Python that the user has.
@@ -47,7 +47,15 @@ class User:
         """What a shell in the clone prints, with the limits that are usual; it must succeed."""
         passed_on = {name: text for name, text in os.environ.items() if PASSED_ON.fullmatch(name)}
         process = subprocess.Popen(
-            ["runuser", "-u", self.name, "--", "bash", "-c", f"ulimit -Sn 1024; {command}"],
+            [
+                shutil.which("runuser") or "runuser",
+                "-u",
+                self.name,
+                "--",
+                "bash",
+                "-c",
+                f"ulimit -Sn 1024; {command}",
+            ],
             cwd=self.clone,
             env={
                 "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -130,7 +138,7 @@ def test_some_tests_of_the_engine_pass(user: User) -> None:
 
 
 def test_unit_tests_need_neither_a_home_nor_files_to_write_nor_many_open(user: User) -> None:
-    """After scripts/check, which has installed what they need; nothing of the clone changes then."""
+    """After scripts/check, which has installed what they need."""
     command = "ulimit -n 256; chmod -R a-w .; .venv/bin/python -m pytest -q tests/unit"
     environment = {"HOME": "/nonexistent", "CI": ""}
     output = user.run(f"{command}; code=$?; chmod -R u+w .; exit $code", 600, **environment)
