@@ -132,7 +132,7 @@ def test_the_checks_pass(user: User) -> None:
 
 
 def test_some_tests_of_the_engine_pass(user: User) -> None:
-    output = user.run("scripts/test tests/engine/test_environments.py", 200)
+    output = user.run("scripts/test tests/engine/test_environments.py", 400)
     assert re.search(r"\d+ passed", output)
     assert "failed" not in output
 

@@ -122,6 +122,11 @@ def age_by(it: Setting, seconds: float) -> None:
 THEIRS = container("c3" * 32, name="theirs", managed=False)
 
 
+def is_shortest(interval: float | None) -> bool:
+    """Whether a figure is of the shortest interval, which a busy machine makes longer."""
+    return interval is not None and -0.05 <= interval - module.SHORTEST_INTERVAL < 2
+
+
 # One container
 
 
@@ -129,8 +134,7 @@ async def test_the_first_question_takes_two_samples_and_has_a_cpu_figure(it: Set
     found = await it.sampler.stats(WEB)
     assert it.samples.read_ones == ["web", "web"]
     assert found.cpu_percent == pytest.approx(50, abs=1)
-    # A busy machine makes it longer; since the run before, it would be as good as none.
-    assert module.SHORTEST_INTERVAL - 0.05 <= found.interval_s < 2
+    assert is_shortest(found.interval_s)
 
 
 async def test_the_next_question_is_answered_from_memory(it: Setting) -> None:
@@ -221,7 +225,7 @@ async def test_a_run_is_not_compared_with_the_one_before(it: Setting) -> None:
     it.samples.cpu_ns = 10**12  # more than before, so that the counters alone say nothing
     found = await it.sampler.stats(again)
     assert found.cpu_percent == pytest.approx(50, abs=1)
-    assert found.interval_s == pytest.approx(module.SHORTEST_INTERVAL, abs=0.05)
+    assert is_shortest(found.interval_s)
 
 
 async def test_a_container_on_anothers_network_is_read_as_on_that(it: Setting) -> None:
