@@ -21,6 +21,11 @@ from .setting import DB, THEIRS, WEB, Setting, age_by
 pytestmark = pytest.mark.anyio
 
 
+def is_shortest(interval: float | None) -> bool:
+    """Whether a figure is of the shortest interval, which a busy machine makes longer."""
+    return interval is not None and -0.05 <= interval - module.SHORTEST_INTERVAL < 2
+
+
 # One container
 
 
@@ -28,7 +33,7 @@ async def test_the_first_question_takes_two_samples_and_has_a_cpu_figure(it: Set
     found = await it.sampler.stats(WEB)
     assert it.samples.read_ones == ["web", "web"]
     assert found.cpu_percent == pytest.approx(50, abs=1)
-    assert found.interval_s == pytest.approx(module.SHORTEST_INTERVAL, abs=0.05)
+    assert is_shortest(found.interval_s)
 
 
 async def test_the_next_question_is_answered_from_memory(it: Setting) -> None:
@@ -119,7 +124,7 @@ async def test_a_run_is_not_compared_with_the_one_before(it: Setting) -> None:
     it.samples.cpu_ns = 10**12  # more than before, so that the counters alone say nothing
     found = await it.sampler.stats(again)
     assert found.cpu_percent == pytest.approx(50, abs=1)
-    assert found.interval_s == pytest.approx(module.SHORTEST_INTERVAL, abs=0.05)
+    assert is_shortest(found.interval_s)
 
 
 async def test_a_container_on_anothers_network_is_read_as_on_that(it: Setting) -> None:
