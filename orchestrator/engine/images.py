@@ -35,7 +35,6 @@ class ImageCalls:
 
     async def pull(self, image: str) -> None:
         """Pulls an image. Raises ImageNotFound or ImagePullFailed with the reason in a sentence."""
-
         login = Credentials()
 
         def pull(client: Client) -> None:

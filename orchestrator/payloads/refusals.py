@@ -126,8 +126,10 @@ def cannot_be_run(program: str | None) -> errors.StartRefused:
     )
 
 
-def pull_failure(image: str, text: str) -> errors.OrchestratorError:
-    """Finds our error for the engine's words about a pull that failed."""
+def pull_failure(image: str, text: str, complaint: str | None = None) -> errors.OrchestratorError:
+    """Makes our error of the engine's words about a pull that failed. `complaint` is what is wrong
+    with the login for the image's registry, which counts where one is wanted.
+    """
     low = text.lower()
     if re.search(r"denied|unauthorized|authentication required|no basic auth", low):
         return errors.ImageNotFound(
