@@ -44,10 +44,10 @@ class Connections:
     def __init__(self, most: int, most_per_peer: int) -> None:
         self._most = most
         self._most_per_peer = most_per_peer
-        self._by_peer: dict[str, set[Connection]] = {}
+        self._by_peer: dict[str, set[CallerConnection]] = {}
         self._count = 0
 
-    def add(self, new: "Connection") -> bool:
+    def add(self, new: "CallerConnection") -> bool:
         """Takes one more, if need be in place of the one that has been idle longest; returns
         whether there was room.
         """
@@ -62,7 +62,7 @@ class Connections:
         self._count += 1
         return True
 
-    def discard(self, old: "Connection") -> None:
+    def discard(self, old: "CallerConnection") -> None:
         """Forgets one that is closed; one that is not held is left alone."""
         of_peer = self._by_peer.get(old.peer, set())
         if old in of_peer:
@@ -71,7 +71,7 @@ class Connections:
             if not of_peer:
                 del self._by_peer[old.peer]
 
-    def _close_one(self, found: list["Connection"]) -> bool:
+    def _close_one(self, found: list["CallerConnection"]) -> bool:
         idle = [each for each in found if each.idle]
         if not idle:
             return False
@@ -88,7 +88,7 @@ def protocol(settings: Settings) -> type[H11Protocol]:
     seconds = min(HEAD_SECONDS, settings.request_timeout)
     return type(
         "LimitedConnection",
-        (Connection,),
+        (CallerConnection,),
         {
             "open_ones": open_ones,
             "head_seconds": seconds,
@@ -97,7 +97,7 @@ def protocol(settings: Settings) -> type[H11Protocol]:
     )
 
 
-class Connection(H11Protocol):
+class CallerConnection(H11Protocol):
     """Reads and answers one connection. Made by uvicorn, from what `protocol` returns."""
 
     open_ones: Connections

@@ -33,10 +33,10 @@ _DIRECTORY, _LINK = 1 << 31, 1 << 27
 _IRREGULAR = _DIRECTORY | _LINK | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19
 _EXECUTABLE = 0o111
 
-Found = Literal["found", "missing", "in doubt"]
+Verdict = Literal["found", "missing", "in doubt"]
 
 
-def judge(status: int, header: str | None) -> Found | str:
+def judge(status: int, header: str | None) -> Verdict | str:
     """Judges by what `HEAD /containers/{id}/archive?path=` says of a path whether there is a
     program, or the absolute path that it is a link to. `header` is X-Docker-Container-Path-Stat.
     """
@@ -79,7 +79,7 @@ class Programs:
                 self._found.clear()
             self._found.add((image_id, program))
 
-    async def _look_for(self, container_id: str, program: Program) -> Found:
+    async def _look_for(self, container_id: str, program: Program) -> Verdict:
         for number, place in enumerate(program.places()):
             if number == _MOST_PLACES:
                 return "in doubt"
@@ -89,7 +89,7 @@ class Programs:
         there = await self._engine.containers.stat_path(container_id, "/")
         return "missing" if there[0] == 200 else "in doubt"
 
-    async def _look_at(self, container_id: str, place: str) -> Found:
+    async def _look_at(self, container_id: str, place: str) -> Verdict:
         for _ in range(_MOST_LINKS):
             # As it is said of a container that does not run, `..` included.
             if any(f"{place}/".startswith(f"{made}/") for made in _MADE_AT_START):

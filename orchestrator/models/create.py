@@ -119,7 +119,7 @@ def _restart_policy(value: str) -> str:
     return value
 
 
-Key = Annotated[str, AfterValidator(_text)]
+NameText = Annotated[str, AfterValidator(_text)]
 Text = Annotated[str, AfterValidator(_text), Field(json_schema_extra=TEXT_SCHEMA)]
 ContainerPort = Annotated[
     str, BeforeValidator(_container_port), WithJsonSchema(CONTAINER_PORT_SCHEMA)
@@ -158,7 +158,7 @@ class CreateRequest(Model):
         description="Pins the host port of the first container port. Refused with 409 if taken."
         " Leave it out and the service picks one.",
     )
-    env: Annotated[dict[Key, Text], AfterValidator(_env)] = Field(
+    env: Annotated[dict[NameText, Text], AfterValidator(_env)] = Field(
         {},
         max_length=1000,
         description="Environment variables.",
@@ -170,7 +170,7 @@ class CreateRequest(Model):
         " as a shell would; no shell runs.",
         json_schema_extra=COMMAND_SCHEMA,
     )
-    labels: Annotated[dict[Key, Text], AfterValidator(_labels)] = Field(
+    labels: Annotated[dict[NameText, Text], AfterValidator(_labels)] = Field(
         {},
         max_length=1000,
         json_schema_extra={

@@ -35,7 +35,7 @@ from .streams import STREAM, events, shutting_down
 
 router = APIRouter(tags=["statistics"])
 
-Interfaces = Annotated[
+WithInterfaces = Annotated[
     bool, Query(description="Whether to say what each network interface has carried, too.")
 ]
 Pace = Annotated[StreamPace, Query()]
@@ -82,7 +82,7 @@ async def all_stats_stream(
     responses=openapi_responses((*READ, errors.ContainerNotRunning, *ENGINE)),
 )
 async def stats(
-    service: ListedService, key: ContainerKey, interfaces: Interfaces = False
+    service: ListedService, key: ContainerKey, interfaces: WithInterfaces = False
 ) -> ContainerStats:
     """CPU, memory without the page cache, network, block I/O, processes; from memory, at most
     a second or two old (`age_s`).
