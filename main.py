@@ -29,6 +29,7 @@ from orchestrator.http import (
     Door,
     Keyring,
     MeteredRequests,
+    Methods,
     RequestIds,
     RequestLimits,
     RouteTable,
@@ -62,7 +63,7 @@ TAGS = [
 ]
 
 # In this order: `/containers/stats` must be known before `/containers/{id}`.
-ROUTERS = (service.router, statistics.router, containers.router, ports.router)
+ROUTERS = (service.router, statistics.router, containers.router, ports.router, pages.router)
 
 # Seconds that a shutdown waits for open requests.
 REQUESTS_SECONDS = 5
@@ -109,9 +110,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in ROUTERS:
         app.router.routes.extend(router.routes)
     pages.serve_redoc_without_its_logo(app)
-    table = RouteTable(app.routes)
+    app.state.table = table = RouteTable(app.routes)
 
     # The last one added is the outermost. Those that refuse requests go first, within this one.
+    app.add_middleware(Methods, table=table)
     app.add_middleware(StreamLimit, settings=chosen, table=table)
     app.add_middleware(RequestLimits, settings=chosen, table=table)
     app.add_middleware(Door, settings=chosen, keyring=keyring, table=table)
@@ -162,6 +164,7 @@ def main() -> None:
             port=settings.port,
             log_level=settings.log_level,
             timeout_graceful_shutdown=REQUESTS_SECONDS,
+            timeout_keep_alive=settings.keep_alive,
             # Else anybody could say which address a request comes from.
             proxy_headers=bool(settings.trusted_proxies),
             forwarded_allow_ips=list(settings.trusted_proxies),

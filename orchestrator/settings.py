@@ -164,6 +164,8 @@ class Settings(BaseSettings):
         30.0, ge=0.1, le=3600
     )  # seconds, of a body and of an unread answer
 
+    keep_alive: int = Field(75, ge=1, le=3600)  # seconds that an idle connection is kept
+
     log_format: Literal["text", "json"] = "text"
     audit_log: str | None = None  # a file; None is standard error
 

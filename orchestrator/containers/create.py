@@ -4,6 +4,7 @@ import hashlib
 
 from ..callers import Caller
 from ..engine import Engine
+from ..errors import InvalidRequest
 from ..images import Images
 from ..models import Container, CreateRequest, Image, Limits, Spec
 from ..policy import Permissions, Quotas, confinement_of, limits_of, not_ours
@@ -30,6 +31,7 @@ class Creator:
     ) -> None:
         self._engine = engine
         self._inventory = mirror.inventory
+        self._ports = mirror.ports
         self._changes = changes
         self._leftovers = leftovers
         self._launcher = launcher
@@ -83,8 +85,18 @@ class Creator:
         caller: Caller,
         key: str | None,
     ) -> Spec:
-        """What is to be made for a request, with every default in its place."""
+        """What is to be made for a request, with every default in its place. Raises InvalidRequest
+        for more ports than there ever are.
+        """
         container_ports = request.container_ports or image.exposed_ports
+        if len(container_ports) > self._ports.capacity:
+            raise InvalidRequest(
+                f"container_ports: the image exposes, or the request names, {len(container_ports)}"
+                f" ports, and this service has {self._ports.capacity} in all. Name the few that are"
+                " needed in container_ports.",
+                wanted=len(container_ports),
+                total=self._ports.capacity,
+            )
         return Spec(
             asked=request,
             image=image,

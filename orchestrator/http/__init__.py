@@ -6,6 +6,7 @@
     audit        writes a line for each change that was asked for
     door         lets a request in by its key, Host and origin      keys   the keys there are
     counted      tells of each answer: which route, which status, how long it took
+    methods      HEAD wherever GET is, and OPTIONS
     limits       refuses what is too large, too slow, or too much at once
     route_table  knows which route a request is meant for, before it is routed
     problems     makes an answer of an error
@@ -42,6 +43,7 @@ from .limits import (
     RequestLimits,
     StreamLimit,
 )
+from .methods import Methods
 from .problems import (
     AnswerRefusals,
     answer_problem,
@@ -64,6 +66,7 @@ __all__ = [
     "Keyring",
     "Message",
     "MeteredRequests",
+    "Methods",
     "Receive",
     "RequestIds",
     "RequestLimits",

@@ -12,7 +12,6 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
 
 from ..errors import (
     BodyTooLarge,
@@ -120,21 +119,6 @@ def _explain(error: Mapping[str, Any]) -> dict[str, str]:
     return {"field": name, "message": message.rstrip(".")}
 
 
-def methods_at(request: Request) -> list[str]:
-    """Returns what can be done at the path of a request; the router names what one route can do.
-
-    At /containers/running it is what that route can do, and not what can be done with a container,
-    for none of this service has such a name.
-    """
-    routes = [
-        route
-        for route in request.app.routes
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
-    ]
-    named = [route for route in routes if route.path == request.url.path]
-    return sorted({method for route in named or routes for method in route.methods or ()})
-
-
 async def answer_problem(request: Request, error: Exception) -> JSONResponse:
     """Answers with a problem document, whatever went wrong: the one error handler."""
     extra: dict[str, str] = {}
@@ -148,7 +132,7 @@ async def answer_problem(request: Request, error: Exception) -> JSONResponse:
         extra |= error.headers or {}
         status, title = error.status_code, str(error.detail)
         if status == 405:
-            extra["Allow"] = ", ".join(methods_at(request))
+            extra["Allow"] = ", ".join(request.app.state.table.methods_at(request.scope))
         code, detail = {
             404: ("no-such-endpoint", "There is nothing at this path. GET / lists the endpoints."),
             405: (

@@ -92,6 +92,24 @@ class RouteTable:
         found: Found | None = scope[_FOUND]
         return found
 
+    def forget(self, scope: Message) -> None:
+        """Lets a copy of a request's scope be looked up for itself."""
+        scope.pop(_FOUND, None)
+
+    def methods_at(self, scope: Message) -> list[str]:
+        """Lists what can be done at the path of a request, in order; nothing where nothing is.
+
+        At /containers/running it is what that route can do, and not what can be done with a
+        container, for none of this service has such a name.
+        """
+        path = path_of(scope)
+        at_the_path = [route for route in self._routes if route.pattern.match(path)]
+        named = [route for route in at_the_path if route.path == path] or at_the_path
+        methods = {method for route in named for method in route.methods}
+        if "GET" in methods and not all(route.stream for route in named):
+            methods.add("HEAD")
+        return sorted({*methods, "OPTIONS"}) if methods else []
+
     def _look(self, method: str, path: str) -> Found | None:
         at_the_path: Found | None = None
         for route in self._routes:

@@ -62,6 +62,11 @@ class PortAllocator:
             self._ports[api_port].hold = Hold("this API", float("inf"), datetime.now(UTC))
             self._order.settle(self._ports[api_port])
 
+    @property
+    def capacity(self) -> int:
+        """How many ports there are to give out when nobody has any."""
+        return self.range.size - (self.api_port in self.range)
+
     # Giving out
 
     def reserve(

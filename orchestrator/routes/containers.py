@@ -46,6 +46,7 @@ CREATED: dict[int | str, dict[str, Any]] = {
 }
 
 
+@router.post("/containers", status_code=201, include_in_schema=False)
 @router.post(
     "/containers/create",
     summary="Create a container and start it on a free port",

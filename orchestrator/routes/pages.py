@@ -2,16 +2,27 @@
 
 from importlib import resources
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.routing import Route
+
+from ..http import without_key
 
 # The pages whose inline scripts are this service's own, and what their styles may be beside files:
 # ReDoc's script writes styles as it runs, and shows nothing without them.
 PAGES = {"/docs": "", "/docs/oauth2-redirect": "", "/redoc": " 'unsafe-inline'"}
 
+router = APIRouter()
+
 _REDOC = "redoc.standalone.js"
 # ReDoc's script loads this picture from the internet whenever it is shown.
 _REDOC_LOGO = "https://cdn.redoc.ly/redoc/logo-mini.svg"
+
+
+@router.get("/favicon.ico", include_in_schema=False)
+@without_key
+async def favicon() -> Response:
+    """Nothing: browsers ask for it by themselves, and a 404 of theirs would stand in every log."""
+    return Response(status_code=204, headers={"Cache-Control": "max-age=86400"})
 
 
 def serve_redoc_without_its_logo(app: FastAPI) -> None:

@@ -37,6 +37,7 @@ async def index(request: Request) -> Index:
     )
 
 
+@router.get("/healthz", include_in_schema=False)
 @router.get(
     "/health",
     summary="How the service and its engine are",
@@ -69,6 +70,7 @@ async def health(service: AnyService, response: Response) -> Health:
     )
 
 
+@router.get("/livez", include_in_schema=False)
 @router.get(
     "/health/live",
     summary="Whether the process answers",
@@ -81,6 +83,7 @@ async def live() -> Alive:
     return Alive()
 
 
+@router.get("/readyz", include_in_schema=False)
 @router.get(
     "/health/ready",
     summary="Whether requests can be served now",

@@ -78,6 +78,17 @@ def test_a_pinned_port_of_a_process_is_in_use(
             assert f'process "{psutil.Process().name()}"' in problem["detail"]
 
 
+def test_more_ports_than_there_ever_are_is_no_matter_of_waiting(
+    start_service: Callable[..., Service], docker_client: docker.DockerClient
+) -> None:
+    service = start_service(ports=3)
+    with nothing_changes(service, docker_client):
+        answer = service.create(container_ports=[1, 2, 3, 4])
+        problem = assert_problem(answer, 422, "invalid-request", wanted=4, total=3)
+    assert "container_ports" in problem["detail"]
+    assert "retry-after" not in answer.headers
+
+
 def test_a_full_range_is_said_to_be_full(
     start_service: Callable[..., Service], docker_client: docker.DockerClient
 ) -> None:
