@@ -1,6 +1,7 @@
 """What the engine tests assert again and again, and the programs that their containers run."""
 
 import json
+import os
 import socket
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -11,10 +12,17 @@ from typing import Any, TypeVar
 
 import docker
 import httpx
+import pytest
 
 from tests.conftest import Service, wait_until
 
 T = TypeVar("T")
+
+# Outside of containers, the service of an ordinary user takes itself to be in the same network.
+sees_processes = pytest.mark.skipif(
+    os.geteuid() != 0 and any(map(os.path.exists, ("/.dockerenv", "/run/.containerenv"))),
+    reason="in a container, only root may see whether the engine is in the same network",
+)
 
 # Without an init process, `init=False`, these are process 1 of a container, for which the kernel
 # ignores a SIGTERM that has no handler. With one they end when they are asked to.

@@ -9,7 +9,16 @@ import pytest
 
 from tests.conftest import Service, wait_until
 
-from .support import SLEEP, assert_problem, listening, nothing_changes, port_of, port_range, unique
+from .support import (
+    SLEEP,
+    assert_problem,
+    listening,
+    nothing_changes,
+    port_of,
+    port_range,
+    sees_processes,
+    unique,
+)
 
 pytestmark = pytest.mark.engine
 
@@ -62,6 +71,7 @@ def test_a_pinned_port_of_a_foreign_container_is_in_use(
     assert foreign.name in problem["detail"]
 
 
+@sees_processes
 def test_a_pinned_port_of_a_process_is_in_use(
     start_service: Callable[..., Service], docker_client: docker.DockerClient
 ) -> None:

@@ -24,6 +24,7 @@ from .support import (
     port_of,
     port_range,
     remove,
+    sees_processes,
     unique,
 )
 
@@ -259,6 +260,7 @@ def test_thirty_creates_at_once_get_thirty_ports(service: Service) -> None:
 # Others' ports
 
 
+@sees_processes
 @pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.1", "::"])
 def test_a_port_that_a_process_took_is_avoided(
     start_service: Callable[..., Service], docker_client: docker.DockerClient, address: str
@@ -285,6 +287,7 @@ def test_a_port_that_a_process_took_is_avoided(
     assert [entry["Id"][:12] for entry in mine] == [container["id"]]
 
 
+@sees_processes
 def test_a_fresh_service_knows_what_processes_hold_and_sees_it_go(
     start_service: Callable[..., Service], docker_client: docker.DockerClient
 ) -> None:
@@ -319,6 +322,7 @@ def test_one_try_finds_its_way_past_many_processes(
     assert len(mine) == 1
 
 
+@sees_processes
 def test_a_port_that_a_process_took_while_its_container_was_stopped(
     start_service: Callable[..., Service],
 ) -> None:

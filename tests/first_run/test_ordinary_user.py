@@ -127,10 +127,6 @@ def test_a_first_run_ends_with_the_api_answering(user: User) -> None:
     assert "stopped" in user.run("scripts/run --stop", 30, **setting)
 
 
-def test_the_checks_pass(user: User) -> None:
-    user.run("scripts/check", 600)
-
-
 def test_some_tests_of_the_engine_pass(user: User) -> None:
     output = user.run("scripts/test tests/engine/test_environments.py", 400)
     assert re.search(r"\d+ passed", output)
@@ -138,7 +134,7 @@ def test_some_tests_of_the_engine_pass(user: User) -> None:
 
 
 def test_unit_tests_need_neither_a_home_nor_files_to_write_nor_many_open(user: User) -> None:
-    """After scripts/check, which has installed what they need."""
+    """After scripts/test, which has installed what they need."""
     command = "ulimit -n 256; chmod -R a-w .; .venv/bin/python -m pytest -q tests/unit"
     environment = {"HOME": "/nonexistent", "CI": ""}
     output = user.run(f"{command}; code=$?; chmod -R u+w .; exit $code", 600, **environment)

@@ -6,6 +6,7 @@ engine: limits come before it.
 
 import json
 import re
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -242,6 +243,18 @@ def test_a_body_that_does_not_end_after_the_answer_is_not_waited_for(
         assert read_to_the_end(connection) == b""
 
 
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Room for the test's own ends of its connections, of which a shell has 1,024 as a rule."""
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < 2048:
+        pytest.skip(f"needs 2,048 open files, and {most} is the limit here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before, 2048), most))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
+
+
+@pytest.mark.usefixtures("many_files")
 def test_a_thousand_idle_connections_stop_nobody(start: Start) -> None:
     service = start()
     with ExitStack() as stack:
