@@ -131,7 +131,7 @@ def declare_keys(schema: dict[str, Any], table: RouteTable) -> None:
     schema["security"] = [{"key": []}]
     for route in table:
         if route.without_key:
-            for operation in schema["paths"][route.path].values():
+            for operation in schema["paths"].get(route.path, {}).values():
                 operation["security"] = []
 
 

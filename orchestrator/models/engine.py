@@ -52,6 +52,7 @@ class Image:
     env: Mapping[str, str] = field(default_factory=dict)
     directory: str = ""
     layers: int = 0
+    health_check_works: bool = True  # or there is none
 
 
 @dataclass(frozen=True)

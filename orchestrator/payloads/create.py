@@ -46,6 +46,8 @@ def create_body(spec: Spec, ports: Mapping[str, int], create_id: str) -> dict[st
             "Mounts": [_mount(volume, create_id) for volume in request.volumes],
         },
     }
+    if not spec.image.health_check_works:
+        body["Healthcheck"] = {"Test": ["NONE"]}
     if request.command is not None:
         body["Cmd"] = request.command
     return body

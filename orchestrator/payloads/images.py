@@ -24,6 +24,7 @@ def parse_image(reference: str, payload: Mapping[str, Any]) -> Image:
         command=_words(config.get("Cmd")),
         env=variables(config.get("Env")),
         directory=str(config.get("WorkingDir") or ""),
+        health_check_works=_can_be_run(config.get("Healthcheck")),
         layers=len((payload.get("RootFS") or {}).get("Layers") or ()),
     )
 
@@ -43,6 +44,15 @@ def exposed_ports(image: Mapping[str, Any]) -> list[str]:
     exposed = (image.get("Config") or {}).get("ExposedPorts") or ()
     found = {port for text in exposed for port in expanded(str(text))}
     return sorted(found, key=lambda port: (int(port.partition("/")[0]), port))
+
+
+def _can_be_run(health_check: Any) -> bool:
+    """Whether a health check names what is to be run, or that there is none. One of ["CMD"] alone
+    ends the whole engine, where it is 20.10.
+    """
+    test = (health_check or {}).get("Test") or []
+    kind, *words = (*_words(test), "", "")[: max(len(test), 1)]
+    return kind in ("", "NONE") or (kind in ("CMD", "CMD-SHELL") and bool(words and words[0]))
 
 
 def _words(value: Any) -> tuple[str, ...]:

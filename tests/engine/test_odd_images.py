@@ -64,7 +64,7 @@ def test_each_port_of_a_range_that_an_image_exposes_is_given_a_host_port(
         {"StopSignal": "SIGNOSUCH"},
         {"Shell": ["powershell"], "OnBuild": ["RUN exit 1"]},
     ],
-    ids=str,
+    ids=lambda config: str(config)[:60],
 )
 def test_no_image_makes_a_create_a_fault_of_the_service(
     service: Service, odd: Callable[..., str], config: dict[str, Any]

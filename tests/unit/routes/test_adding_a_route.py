@@ -116,9 +116,9 @@ async def test_a_stream_of_it_counts_among_the_callers_streams() -> None:
 async def test_what_is_not_possible_there_is_told_with_what_is() -> None:
     async with client_of(app_with(Settings())) as client:
         for path, methods in (
-            ("/containers/web-1/freeze", "POST"),
-            ("/containers/frozen", "GET"),
-            ("/containers/web-1", "DELETE, GET"),
+            ("/containers/web-1/freeze", "OPTIONS, POST"),
+            ("/containers/frozen", "GET, HEAD, OPTIONS"),
+            ("/containers/web-1", "DELETE, GET, HEAD, OPTIONS"),
         ):
             answer = await client.put(path)
             assert (answer.status_code, answer.headers["Allow"]) == (405, methods)
