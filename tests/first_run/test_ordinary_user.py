@@ -111,24 +111,24 @@ def user() -> Iterator[User]:
 def test_a_first_run_ends_with_the_api_answering(user: User) -> None:
     port = free_port()
     setting = {"PORT": str(port), "PORT_RANGE": "28801-28899"}
-    first = user.run("scripts/run", 400, **setting)
+    first = user.run("scripts/run", 900, **setting)
     version = user.run('"$PYTHON" --version', 10).strip()
     assert f"ready, {version} (" in first
     assert f"The API answers at http://127.0.0.1:{port}" in first
-    answer = user.run(f"curl --silent --show-error --fail http://127.0.0.1:{port}/health", 30)
+    answer = user.run(f"curl --silent --show-error --fail http://127.0.0.1:{port}/health", 60)
     assert '"status":"healthy"' in answer
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as client:
         created = client.post("/containers/create", json={})
         assert created.status_code == 201, created.text
         container = created.json()
         assert client.delete(f"/containers/{container['id']}?force=true").status_code == 200
-    again = user.run("scripts/run", 60, **setting)
+    again = user.run("scripts/run", 300, **setting)
     assert "up to date" in again
-    assert "stopped" in user.run("scripts/run --stop", 30, **setting)
+    assert "stopped" in user.run("scripts/run --stop", 60, **setting)
 
 
 def test_some_tests_of_the_engine_pass(user: User) -> None:
-    output = user.run("scripts/test tests/engine/test_environments.py", 400)
+    output = user.run("scripts/test tests/engine/test_environments.py", 900)
     assert re.search(r"\d+ passed", output)
     assert "failed" not in output
 
@@ -137,5 +137,5 @@ def test_unit_tests_need_neither_a_home_nor_files_to_write_nor_many_open(user: U
     """After scripts/test, which has installed what they need."""
     command = "ulimit -n 256; chmod -R a-w .; .venv/bin/python -m pytest -q tests/unit"
     environment = {"HOME": "/nonexistent", "CI": ""}
-    output = user.run(f"{command}; code=$?; chmod -R u+w .; exit $code", 600, **environment)
+    output = user.run(f"{command}; code=$?; chmod -R u+w .; exit $code", 1500, **environment)
     assert re.search(r"\d+ passed", output)
