@@ -39,7 +39,8 @@ class Exchange:
         path = self.path.partition("?")[0]
         path = re.sub(r"^/(containers)/(?!create$|json$)[^/]+", r"/\1/{id}", path)
         path = re.sub(r"^/(volumes|networks)/(?!create$)[^/]+", r"/\1/{id}", path)
-        return f"{self.method} {re.sub(r'^/images/.+/json', '/images/{id}/json', path)}"
+        path = re.sub(r"^/images/.+/(json|history)", r"/images/{id}/\1", path)
+        return f"{self.method} {path}"
 
 
 Action = Callable[[Exchange], None]

@@ -45,6 +45,11 @@ MARKING = [
     "-c",
     "echo started >> /mark; trap 'exit 7' TERM; while :; do sleep 3600 & wait; done",
 ]
+# Writes 32 MB, with nothing but sh: there is no more in the image.
+GROWING = (
+    "x=0123456789abcdef; i=0; while [ $i -lt 20 ]; do x=$x$x; i=$((i+1)); done;"
+    ' printf %s "$x$x" > /grown'
+)
 
 
 @dataclass
@@ -202,11 +207,12 @@ def _whose_port_is_given_away(service: Service) -> str:
 
 def _whose_image_has_grown(service: Service) -> str:
     """The same of a container that has moved before, with more than a move lets an image keep."""
-    grow = ["/bin/sh", "-c", f"head -c 20000000 /dev/urandom > /grown; {MARKING[2]}"]
-    mine = service.created(name=_nothing(service), command=grow, init=False)
+    command = ["/bin/sh", "-c", f"{GROWING}; {MARKING[2]}"]
+    mine = service.created(name=_nothing(service), command=command, init=False)
     for successor in ("first", "second"):
         port = int(mine["ports"]["5000/tcp"].rpartition(":")[2])
-        service.client.post(f"/containers/{mine['name']}/stop").raise_for_status()
+        # It hears nothing before its trap is set, which it is once the file is written.
+        service.client.post(f"/containers/{mine['name']}/stop?timeout=5").raise_for_status()
         if successor == "second":
             service.created(name=f"{mine['name']}-successor", port=port)
             break
@@ -230,8 +236,8 @@ def _marks(engine: PrivateEngine, name: str) -> int:
     ("move", "starts", "only"),
     [
         pytest.param(MOVE, 1, "", id="plain"),
-        # Its other steps are those of a plain one.
-        pytest.param(FLATTENING, 2, "/export|/history|/images/create", id="flattening"),
+        # Its other steps are those of a plain one; the proxy passes on streams, like the import.
+        pytest.param(FLATTENING, 2, "/export|/history", id="flattening"),
     ],
 )
 def test_a_move_killed_at_every_step(
@@ -244,7 +250,7 @@ def test_a_move_killed_at_every_step(
     note: Note,
 ) -> None:
     steps = [step for step in steps_of(move, service, proxy) if re.search(only, step.call)]
-    assert len(steps) >= 6
+    assert len(steps) >= 4
     engine.clear()
     outcomes: list[str] = []
     wanted: set[str] = set()
