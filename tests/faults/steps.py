@@ -17,6 +17,11 @@ from .proxy import Action, CutError, Exchange
 
 # The longest that a leftover may stay once the engine is back: found out, or a husk and cleaned up.
 LEFTOVER_SECONDS = 15.0
+# Writes 32 MB, with nothing but sh: there is no more in the image.
+GROWING = (
+    "x=0123456789abcdef; i=0; while [ $i -lt 20 ]; do x=$x$x; i=$((i+1)); done;"
+    ' printf %s "$x$x" > /grown'
+)
 
 
 def assert_not_now(answer: httpx.Response) -> None:

@@ -22,6 +22,7 @@ from .consistency import consistent, is_managed, told
 from .private_engine import PrivateEngine
 from .proxy import Proxy, When
 from .steps import (
+    GROWING,
     InBackground,
     assert_done_or_not_now,
     is_husk,
@@ -45,11 +46,6 @@ MARKING = [
     "-c",
     "echo started >> /mark; trap 'exit 7' TERM; while :; do sleep 3600 & wait; done",
 ]
-# Writes 32 MB, with nothing but sh: there is no more in the image.
-GROWING = (
-    "x=0123456789abcdef; i=0; while [ $i -lt 20 ]; do x=$x$x; i=$((i+1)); done;"
-    ' printf %s "$x$x" > /grown'
-)
 
 
 @dataclass

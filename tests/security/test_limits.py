@@ -163,7 +163,8 @@ def test_what_is_too_large_or_no_http_is_told_so(
 @pytest.fixture(scope="module")
 def small_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     service = Service(
-        tmp_path_factory.mktemp("limits"), {"DOCKER_HOST": "unix:///nonexistent.sock"}
+        tmp_path_factory.mktemp("limits"),
+        {"DOCKER_HOST": "unix:///nonexistent.sock", "KEEP_ALIVE": "5"},
     )
     service.start()
     yield service

@@ -23,6 +23,7 @@ from tests.conftest import ROOT, Service, wait_until
 from tests.engine.support import act, assert_problem, remove
 from tests.engine.test_pull import Registry
 from tests.faults.private_engine import PrivateEngine, own_network, why_not
+from tests.faults.steps import GROWING
 from tests.faults.test_networks import Filling
 
 from .allow_list import AllowList, documented
@@ -169,6 +170,17 @@ def use_in_every_way(
     assert after["previous_ports"] == before["ports"]
     networks = engine.inspect(after["id"])["NetworkSettings"]["Networks"]
     assert set(networks) == {"orchestration-api-1", "second"}
+
+    # A move of one to whose image the move before has added much
+    command = ["/bin/sh", "-c", f"{GROWING}; while :; do sleep 1; done"]
+    service.created(name="large", command=command, init=False)
+    for _ in range(2):
+        port = int(service.get("/containers/large")["ports"]["5000/tcp"].rpartition(":")[2])
+        act(service, "large", "stop", timeout=5)
+        pinned = service.created(port=port)
+        assert act(service, "large", "start")["port_changed"] is True
+        remove(service, pinned["id"])
+    remove(service, "large")
 
     # A full bridge
     filling.fill("br-orch-api-1")
