@@ -1,5 +1,5 @@
-"""What can go wrong with a container: it is gone, is not ours, is in no state for what is asked of
-it, or asks for too much.
+"""Defines the errors about a container: it is gone, is not ours, is in no state for what is asked
+of it, or asks for too much.
 """
 
 from .kinds import ConflictError, ForbiddenError, InvalidError, MissingError, UnavailableError

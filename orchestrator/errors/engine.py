@@ -1,4 +1,4 @@
-"""What can go wrong with the Docker engine: it is away, fails, or is late."""
+"""Defines the errors of the Docker engine: it is away, fails, or is late."""
 
 from .kinds import DeadlineError, UnavailableError
 

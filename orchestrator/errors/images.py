@@ -1,4 +1,4 @@
-"""What can go wrong with an image: it may not be cloned, or the engine cannot get it."""
+"""Defines the errors about an image: it may not be cloned, or the engine cannot get it."""
 
 from .kinds import ForbiddenError, MissingError, UnavailableError
 

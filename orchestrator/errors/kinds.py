@@ -1,4 +1,4 @@
-"""Every error is of one of these kinds, and carries a code, a title, and a sentence on what to do.
+"""Defines the kinds of errors. Each error has a code, a title, and a sentence on what to do.
 
 Programs match on the `code`, which never changes. Of the sentence each class has an `example`, for
 the documentation. What else there is to tell of the case are fields (`port`, `name`, `matches`, …).

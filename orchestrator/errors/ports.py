@@ -1,4 +1,4 @@
-"""What can go wrong with a host port: it is none of ours, somebody else has it, or none is left."""
+"""Defines the errors about a host port: it is not ours, somebody else has it, none is left."""
 
 from .kinds import ConflictError, InvalidError, MissingError, UnavailableError
 

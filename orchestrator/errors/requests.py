@@ -1,5 +1,5 @@
-"""What can go wrong with a request, whatever it asks for: who sends it, its form, its size, and how
-much else is under way.
+"""Defines the errors about a request, whatever it asks for: who sends it, its form, its size, and
+how much else is under way.
 """
 
 from .kinds import (

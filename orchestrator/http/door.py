@@ -1,4 +1,4 @@
-"""The door lets a request in, or refuses it, by who asks and from where; nothing is routed yet.
+"""The door lets a request in or refuses it, by who asks and from where, before it is routed.
 
 Refused are a container of this service, a Host that is not this service's (DNS rebinding), a page
 of another origin that would change something, a missing or wrong key, and a body that is not JSON.

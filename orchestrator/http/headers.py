@@ -1,4 +1,4 @@
-"""Every answer tells browsers what they may do with it, in headers that this module adds."""
+"""Adds the headers that tell browsers what they may do with an answer."""
 
 import base64
 import hashlib

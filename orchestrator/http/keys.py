@@ -1,4 +1,4 @@
-"""Keys say who may call, each with a name and a scope. Only their digests are kept in memory.
+"""Keeps the keys that say who may call, each with a name and a scope; of a key only the digest.
 
 A key comes from API_KEY, or from the file that API_KEY_FILE names, which is read again when it
 changes. No message of this module has a key in it, or a line of the file.

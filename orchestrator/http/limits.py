@@ -1,4 +1,4 @@
-"""Limits hold what a request may weigh, how long its body may take, and how many there may be.
+"""Bounds the size of a request, how long its body may take, and how many requests there may be.
 
 ASGI middleware that raises; `problems.AnswerRefusals` makes answers of that. What goes wrong before
 there is a request (slow or broken headers, too many connections) is the business of `connections`.

@@ -1,4 +1,4 @@
-"""Containers as the API tells of them; what the inventory holds is what a route returns.
+"""Describes containers as the API shows them; what the inventory holds is what a route returns.
 
 `port` is always the host's port, `container_port` the one inside the container, written as Docker
 writes it: "5000/tcp". Times are RFC 3339 in UTC.

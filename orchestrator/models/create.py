@@ -1,4 +1,4 @@
-"""What a caller asks for in `POST /containers/create` is checked here, field by field.
+"""Checks what a caller asks for in `POST /containers/create`, field by field.
 
 Each check has a sentence that says what would do. Nothing in here can express a path of the host,
 a privilege or a namespace of the host: volumes are named ones, and there is no field for the rest.

@@ -1,5 +1,5 @@
-"""What the texts of a create look like: as patterns for its validators, and in the words of JSON
-Schema for the OpenAPI description, where `$` ends the text. For names, images, ports, restart
+"""Says what the texts of a create look like: as patterns for its validators, and in the words of
+JSON Schema for the OpenAPI description, where `$` ends the text. For names, images, ports, restart
 policies and volumes a unit test holds the two together.
 """
 

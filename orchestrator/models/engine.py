@@ -1,4 +1,4 @@
-"""What the engine tells that no answer shows as it is: its version, images, networks, listings."""
+"""Holds what the engine tells and no answer shows as it is: version, images, networks, listings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

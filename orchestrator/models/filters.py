@@ -1,4 +1,4 @@
-"""What a query may ask for: which containers, and which part of a history. Pure."""
+"""Checks what a query may ask for: which containers, and which part of a history. Pure."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""What the host uses, as the API tells it, each figure with the scope that it holds for.
+"""Tells what the host uses, each figure with the scope that it holds for.
 
 Sizes are bytes where the name ends in `_bytes`; text beside them is for people.
 """

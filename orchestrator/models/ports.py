@@ -1,4 +1,4 @@
-"""The host ports of the range as the API tells of them: the state of each, and who has it."""
+"""Describes the host ports of the range as the API shows them: the state and owner of each."""
 
 from datetime import datetime
 from typing import ClassVar, Literal

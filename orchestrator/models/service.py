@@ -1,4 +1,4 @@
-"""What the service tells of itself: what can be asked of it, how it is, and what went wrong."""
+"""Describes the service itself: what can be asked of it, how it is, and what went wrong."""
 
 from typing import ClassVar, Literal
 

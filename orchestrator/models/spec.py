@@ -1,4 +1,4 @@
-"""What is to be made: a create's request with every default settled, before anything is made.
+"""Says what is to be made: a create's request with every default settled, before anything is made.
 
 `containers.create` settles it, `containers.launch` runs it, `payloads.create` writes it down for
 the engine.

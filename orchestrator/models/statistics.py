@@ -1,4 +1,4 @@
-"""What containers use, as the API tells it: at one moment, over time, and as a stream.
+"""Tells what containers use: at one moment, over time, and as a stream.
 
 Sizes are bytes where the name ends in `_bytes`; text beside them is for people. Times are RFC 3339
 in UTC.

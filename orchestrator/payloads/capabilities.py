@@ -1,4 +1,4 @@
-"""Which limits this engine really applies, according to its `GET /info`.
+"""Tells which limits this engine really applies, according to its `GET /info`.
 
 A rootless engine on a host with control groups v1 takes every limit, shows it in inspections, and
 applies none; its containers share one control group, of which its statistics are then. Podman takes

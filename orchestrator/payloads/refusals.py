@@ -1,4 +1,4 @@
-"""What the engine's refusals mean. Pure: text in, one of our errors out.
+"""Turns the engine's refusals into our errors. Pure: text in, one of our errors out.
 
 The texts were read off engines 20.10, 26.1 and 28.5, and Podman 4.3; "ports are not available" is
 Docker Desktop's. They may carry paths and addresses, so only what is plainly harmless is passed on.

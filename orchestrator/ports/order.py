@@ -1,4 +1,4 @@
-"""Which port is given out next, and how many there are in each state. Pure.
+"""Decides which port is given out next, and counts how many there are in each state. Pure.
 
 The port that has been free for longest comes first; one that is remembered for a stopped container
 is given away only when none is free. Queues and counts are brought in line whenever something is

@@ -1,4 +1,4 @@
-"""Routes create containers, list them, start, stop, restart and remove them."""
+"""These routes create containers, list them, start, stop, restart and remove them."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""Routes tell which host port is whose."""
+"""These routes tell which host port is whose."""
 
 from typing import Annotated
 

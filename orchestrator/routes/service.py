@@ -1,4 +1,4 @@
-"""Routes say what this service is and how it is: /, and /health for people and for supervisors."""
+"""These routes say what this service is and how it is: /, and /health for people and programs."""
 
 import time
 

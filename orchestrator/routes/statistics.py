@@ -1,4 +1,4 @@
-"""Routes tell what containers and the host use: now, lately, and as it goes on.
+"""These routes tell what containers and the host use: now, lately, and continuously.
 
 This router stands before that of the containers: `/containers/stats` must be known before
 `/containers/{id}`.
