@@ -30,6 +30,7 @@ from .setting import WORKERS, Bench, Service, bench, parser, service
 # Seconds that sources are asked before their answers count: one that asks the engine takes samples
 # of these containers more often from the second question on.
 SETTLE = 6.0
+PORTS = "21001-21099"
 RAW = "engine, stream=false"
 CLI = "docker stats"
 # Whose answers are printed as they are.
@@ -76,11 +77,10 @@ def main() -> None:
     if not shutil.which("docker"):
         arguments.error("docker is compared with, and not installed")
     with bench(private=chosen.private) as made:
-        ports = {"PORT_RANGE": "21001-21099"}
         nothing = str(made.empty_directory())
         with (
-            service(made, **ports) as api,
-            service(made, CGROUP_ROOT=nothing, **ports) as by_engine,
+            service(made, PORT_RANGE=PORTS) as api,
+            service(made, CGROUP_ROOT=nothing, PORT_RANGE=PORTS) as by_engine,
         ):
             measure(made, api, by_engine, chosen.seconds)
 

@@ -127,10 +127,13 @@ class Bench:
 
 
 class Service:
-    """`python main.py` in a process of its own, and a client for it."""
+    """`python main.py` of a checkout, this one if no other is given, in a process of its own, and a
+    client for it.
+    """
 
-    def __init__(self, bench: Bench, **settings: str) -> None:
+    def __init__(self, bench: Bench, *, checkout: Path = ROOT, **settings: str) -> None:
         self._bench = bench
+        self._checkout = checkout
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -145,7 +148,7 @@ class Service:
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "main.py"],
-                cwd=ROOT,
+                cwd=self._checkout,
                 env=self._environment,
                 stdout=log,
                 stderr=log,
@@ -229,8 +232,8 @@ def bench(*, private: bool) -> Iterator[Bench]:
 
 
 @contextmanager
-def service(made: Bench, **settings: str) -> Iterator[Service]:
-    started = Service(made, **settings)
+def service(made: Bench, *, checkout: Path = ROOT, **settings: str) -> Iterator[Service]:
+    started = Service(made, checkout=checkout, **settings)
     try:
         started.start()
         yield started
