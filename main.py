@@ -26,6 +26,8 @@ from orchestrator.http import (
     MAX_HEADERS_SIZE,
     AnswerRefusals,
     Audit,
+    Compression,
+    Conditional,
     Door,
     Keyring,
     MeteredRequests,
@@ -110,9 +112,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in ROUTERS:
         app.router.routes.extend(router.routes)
     pages.serve_redoc_without_its_logo(app)
+    pages.tag_the_description(app)
     app.state.table = table = RouteTable(app.routes)
 
     # The last one added is the outermost. Those that refuse requests go first, within this one.
+    app.add_middleware(Conditional, table=table)
+    app.add_middleware(Compression, table=table)
     app.add_middleware(Methods, table=table)
     app.add_middleware(StreamLimit, settings=chosen, table=table)
     app.add_middleware(RequestLimits, settings=chosen, table=table)
@@ -124,8 +129,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             CORSMiddleware,
             allow_origins=chosen.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
-            expose_headers=["Location", "Retry-After", "X-Inventory-Age", "X-Request-ID"],
+            allow_headers=[
+                "Authorization",
+                "Content-Type",
+                "Idempotency-Key",
+                "If-None-Match",
+                "X-Request-ID",
+            ],
+            expose_headers=["ETag", "Location", "Retry-After", "X-Inventory-Age", "X-Request-ID"],
         )
     app.add_middleware(SecurityHeaders, pages=pages.PAGES)
     app.add_middleware(RequestIds)

@@ -27,6 +27,17 @@ class IdempotencyKeyReused(InvalidError):
     )
 
 
+class PreconditionFailed(LimitError):
+    """A change, or an answer, is wanted only under a condition that does not hold."""
+
+    code = "precondition-failed"
+    title = "The condition of the request does not hold"
+    example = (
+        "If-Match asks for an answer with the same bytes, which no ETag here promises. Leave it"
+        " out; nothing was changed."
+    )
+
+
 class Unauthenticated(CallerError):
     code = "unauthenticated"
     title = "A key is needed"

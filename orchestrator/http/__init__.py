@@ -7,6 +7,7 @@
     door         lets a request in by its key, Host and origin      keys   the keys there are
     counted      tells of each answer: which route, which status, how long it took
     methods      HEAD wherever GET is, and OPTIONS
+    compression  gzip for who asks for it    conditional  304 where nothing has changed
     limits       refuses what is too large, too slow, or too much at once
     route_table  knows which route a request is meant for, before it is routed
     problems     makes an answer of an error
@@ -28,6 +29,8 @@ from .asgi import (
 from .audit import (
     Audit,
 )
+from .compression import Compression
+from .conditional import Conditional
 from .counted import MeteredRequests
 from .door import (
     Door,
@@ -54,6 +57,8 @@ from .request_ids import (
 from .route_table import (
     RouteTable,
     always_answered,
+    holds_secrets,
+    tagged,
     without_key,
 )
 
@@ -62,6 +67,8 @@ __all__ = [
     "AnswerRefusals",
     "App",
     "Audit",
+    "Compression",
+    "Conditional",
     "Door",
     "Keyring",
     "Message",
@@ -78,8 +85,10 @@ __all__ = [
     "answer_problem",
     "audit",
     "connections",
+    "holds_secrets",
     "log_lines",
     "openapi",
     "route_of",
+    "tagged",
     "without_key",
 ]

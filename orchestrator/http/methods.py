@@ -8,7 +8,9 @@ from .route_table import RouteTable
 
 
 class Methods:
-    """ASGI middleware, the innermost: has a HEAD routed as a GET, and drops the answer's body."""
+    """ASGI middleware, within what refuses requests: has a HEAD routed as a GET, and drops the
+    answer's body.
+    """
 
     def __init__(self, app: App, table: RouteTable) -> None:
         self._app = app

@@ -59,6 +59,7 @@ ANYWHERE: tuple[type[errors.OrchestratorError], ...] = (
     errors.CrossOrigin,
     errors.UnsupportedMediaType,
     errors.MalformedRequest,
+    errors.PreconditionFailed,
     errors.RequestTooSlow,
     errors.BodyTooLarge,
     errors.UrlTooLong,
@@ -135,6 +136,17 @@ def declare_keys(schema: dict[str, Any], table: RouteTable) -> None:
                 operation["security"] = []
 
 
+def declare_tags(schema: dict[str, Any], table: RouteTable) -> None:
+    """Says of each answer that has an ETag what a request with that in If-None-Match is told."""
+    for route in table:
+        operation = schema["paths"].get(route.path, {}).get("get")
+        if route.tagged and operation is not None:
+            operation["responses"]["304"] = {
+                "description": "Nothing has changed since the answer whose `ETag` came in the"
+                " header `If-None-Match`."
+            }
+
+
 def describe(app: FastAPI, table: RouteTable, *, keys: bool, port: int) -> None:
     """Has the app describe itself with all of this; `port` is the example of a port in a path."""
     plain = app.openapi
@@ -147,6 +159,7 @@ def describe(app: FastAPI, table: RouteTable, *, keys: bool, port: int) -> None:
             schemas[name]["example"] = example
         show_port(schema, port)
         add_responses(schema, ANYWHERE)
+        declare_tags(schema, table)
         if keys:
             declare_keys(schema, table)
         return schema

@@ -26,6 +26,7 @@ from ..errors import (
     LimitError,
     MissingError,
     OrchestratorError,
+    PreconditionFailed,
     RequestTooSlow,
     ShuttingDown,
     TooManyStreams,
@@ -39,8 +40,9 @@ from .door import challenges
 MEDIA_TYPE = "application/problem+json"
 
 _STATUS: dict[type[OrchestratorError], int] = {
-    # HTTP has a status of its own for most limits; these stand before their kind.
+    # HTTP has a status of its own for these, which stand before their kind.
     RequestTooSlow: 408,
+    PreconditionFailed: 412,
     BodyTooLarge: 413,
     UrlTooLong: 414,
     TooManyStreams: 429,

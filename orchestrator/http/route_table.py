@@ -20,6 +20,8 @@ _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 
 _WITHOUT_KEY = "answers_without_key"
 _ALWAYS = "answers_always"
+_TAGGED = "answers_with_etag"
+_SECRETS = "holds_secrets"
 # Where a request's scope keeps what was found, for the next one who asks.
 _FOUND = "orchestrator.found"
 
@@ -36,6 +38,18 @@ def always_answered(endpoint: _Endpoint) -> _Endpoint:
     return endpoint
 
 
+def tagged(endpoint: _Endpoint) -> _Endpoint:
+    """Marks a route's function as one whose answers have an ETag, see `conditional`."""
+    setattr(endpoint, _TAGGED, True)
+    return endpoint
+
+
+def holds_secrets(endpoint: _Endpoint) -> _Endpoint:
+    """Marks a route's function as one whose answers are not compressed, see `compression`."""
+    setattr(endpoint, _SECRETS, True)
+    return endpoint
+
+
 @dataclass(frozen=True)
 class KnownRoute:
     """What middleware may know of a route: `name` is its function's, `path` has `{id}` in it."""
@@ -46,6 +60,8 @@ class KnownRoute:
     stream: bool
     without_key: bool
     always_answered: bool
+    tagged: bool
+    secrets: bool
     pattern: re.Pattern[str]
 
     @classmethod
@@ -59,6 +75,8 @@ class KnownRoute:
             stream=isinstance(answers_with, type) and issubclass(answers_with, EventSourceResponse),
             without_key=getattr(route.endpoint, _WITHOUT_KEY, False),
             always_answered=getattr(route.endpoint, _ALWAYS, False),
+            tagged=getattr(route.endpoint, _TAGGED, False),
+            secrets=getattr(route.endpoint, _SECRETS, False),
             pattern=route.path_regex,
         )
 

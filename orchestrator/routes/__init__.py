@@ -8,10 +8,11 @@
     dependencies  what routes are given: the service, a container's id, the caller, time-outs
     streams       server-sent events, and how they end
 
-To add a route, write its function in its noun's file, with a summary, a docstring and the problems
-that it can end in. The audit calls it by the function's name, a response class EventSourceResponse
-makes it a stream, GET / and the OpenAPI description list it: all read it from the `router`. A new
-noun is a file here and a line in main's ROUTERS.
+To add a route, write its function in its noun's file, with an operation id, a summary, a docstring
+and the problems that it can end in. The audit calls it by the function's name, a response class
+EventSourceResponse makes it a stream, GET / and the OpenAPI description list it: all read it from
+the `router`. What it answers with is `tagged` where it stays the same for a while, and marked with
+`holds_secrets` where it shows some. A new noun is a file here and a line in main's ROUTERS.
 """
 
 from . import containers, pages, ports, service, statistics

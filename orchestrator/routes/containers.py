@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Header, Query, Response
 
 from .. import errors
-from ..http import audit
+from ..http import audit, holds_secrets, tagged
 from ..http.openapi import CHANGE, CREATE, ENGINE, ONE, READ, RUN, openapi_responses
 from ..models import (
     Container,
@@ -49,6 +49,7 @@ CREATED: dict[int | str, dict[str, Any]] = {
 @router.post("/containers", status_code=201, include_in_schema=False)
 @router.post(
     "/containers/create",
+    operation_id="create_container",
     summary="Create a container and start it on a free port",
     response_description="The container, running.",
     status_code=201,
@@ -80,10 +81,12 @@ async def create(
 
 @router.get(
     "/containers",
+    operation_id="list_containers",
     summary="Every container",
     response_description="The containers.",
     responses=openapi_responses((errors.InvalidRequest, errors.EngineUnavailable)),
 )
+@tagged
 async def containers(
     service: ListedService, wanted: Annotated[ContainerFilter, Query()]
 ) -> list[Container]:
@@ -93,10 +96,12 @@ async def containers(
 
 @router.get(
     "/containers/running",
+    operation_id="list_running_containers",
     summary="The running containers",
     response_description="The containers.",
     responses=openapi_responses((errors.EngineUnavailable,)),
 )
+@tagged
 async def running(service: ListedService) -> list[Container]:
     """Those whose state is `running`, the newest first."""
     return [found for found in service.inventory.all() if found.state == "running"]
@@ -104,10 +109,12 @@ async def running(service: ListedService) -> list[Container]:
 
 @router.get(
     "/containers/{id}",
+    operation_id="get_container",
     summary="One container",
     response_description="The container.",
     responses=openapi_responses((*ONE, errors.EngineUnavailable)),
 )
+@tagged
 async def container(service: ListedService, key: ContainerKey) -> Container:
     """The container as it is now; a stopped one has no ports."""
     return service.inventory.get(key)
@@ -115,10 +122,12 @@ async def container(service: ListedService, key: ContainerKey) -> Container:
 
 @router.get(
     "/containers/{id}/env",
+    operation_id="get_container_env",
     summary="A container's environment variables, with their values",
     response_description="The variables.",
     responses=openapi_responses((*READ, *ENGINE)),
 )
+@holds_secrets
 async def env(service: ListedService, caller: AnyCaller, key: ContainerKey) -> ContainerEnv:
     """Values may be secrets, so a key needs the scope `write`, and only containers that this
     service created have an answer. Asked of the engine each time; nothing is kept or logged.
@@ -128,6 +137,7 @@ async def env(service: ListedService, caller: AnyCaller, key: ContainerKey) -> C
 
 @router.post(
     "/containers/{id}/start",
+    operation_id="start_container",
     summary="Start a container",
     response_description="The container, running.",
     responses=openapi_responses(RUN),
@@ -144,6 +154,7 @@ async def start(service: ListedService, key: ContainerKey) -> Container:
 
 @router.post(
     "/containers/{id}/stop",
+    operation_id="stop_container",
     summary="Stop a container and release its ports",
     response_description="The container, stopped.",
     responses=openapi_responses(CHANGE),
@@ -157,6 +168,7 @@ async def stop(service: ListedService, key: ContainerKey, grace: Grace = 10) -> 
 
 @router.post(
     "/containers/{id}/restart",
+    operation_id="restart_container",
     summary="Restart a container",
     response_description="The container, running.",
     responses=openapi_responses(RUN),
@@ -170,6 +182,7 @@ async def restart(service: ListedService, key: ContainerKey, grace: Grace = 10) 
 
 @router.delete(
     "/containers/{id}",
+    operation_id="remove_container",
     summary="Remove a container and release its ports",
     response_description="The container is gone.",
     responses=openapi_responses(CHANGE),

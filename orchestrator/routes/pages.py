@@ -5,7 +5,7 @@ from importlib import resources
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.routing import Route
 
-from ..http import without_key
+from ..http import tagged, without_key
 
 # The pages whose inline scripts are this service's own, and what their styles may be beside files:
 # ReDoc's script writes styles as it runs, and shows nothing without them.
@@ -30,8 +30,16 @@ def serve_redoc_without_its_logo(app: FastAPI) -> None:
     script = resources.files("fastapi_offline").joinpath("static", _REDOC).read_text("utf-8")
     body = script.replace(_REDOC_LOGO, "data:,").encode()
 
+    @tagged
     async def redoc_script(_: Request) -> Response:
         return Response(body, media_type="text/javascript")
 
     # Before the package's own files, which are mounted already.
     app.router.routes.insert(0, Route(f"/static-offline-docs/{_REDOC}", redoc_script))
+
+
+def tag_the_description(app: FastAPI) -> None:
+    """Gives the OpenAPI description, whose route is the framework's, an ETag."""
+    for route in app.routes:
+        if isinstance(route, Route) and route.path == app.openapi_url:
+            tagged(route.endpoint)

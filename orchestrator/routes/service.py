@@ -19,6 +19,7 @@ PING_SECONDS = 2.0
 
 @router.get(
     "/",
+    operation_id="get_index",
     summary="What this is, and every endpoint",
     response_description="The service.",
 )
@@ -40,6 +41,7 @@ async def index(request: Request) -> Index:
 @router.get("/healthz", include_in_schema=False)
 @router.get(
     "/health",
+    operation_id="get_health",
     summary="How the service and its engine are",
     response_description="The engine answers.",
     responses={503: {"model": Health, "description": "The engine cannot be reached."}},
@@ -73,6 +75,7 @@ async def health(service: AnyService, response: Response) -> Health:
 @router.get("/livez", include_in_schema=False)
 @router.get(
     "/health/live",
+    operation_id="get_liveness",
     summary="Whether the process answers",
     response_description="The process answers.",
 )
@@ -86,6 +89,7 @@ async def live() -> Alive:
 @router.get("/readyz", include_in_schema=False)
 @router.get(
     "/health/ready",
+    operation_id="get_readiness",
     summary="Whether requests can be served now",
     response_description="Requests can be served.",
     responses=openapi_responses(ENGINE),

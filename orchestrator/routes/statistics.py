@@ -43,6 +43,7 @@ Pace = Annotated[StreamPace, Query()]
 
 @router.get(
     "/containers/stats",
+    operation_id="list_stats",
     summary="What all running containers use",
     response_description="The figures.",
     responses=openapi_responses((errors.InvalidRequest, errors.EngineUnavailable)),
@@ -57,6 +58,7 @@ async def all_stats(service: ListedService, wanted: Annotated[StatsSelection, Qu
 
 @router.get(
     "/containers/stats/stream",
+    operation_id="stream_stats",
     summary="What all running containers use, every second",
     response_class=EventSourceResponse,
     response_description=STREAM,
@@ -77,6 +79,7 @@ async def all_stats_stream(
 
 @router.get(
     "/containers/{id}/stats",
+    operation_id="get_container_stats",
     summary="What a container uses",
     response_description="The figures.",
     responses=openapi_responses((*READ, errors.ContainerNotRunning, *ENGINE)),
@@ -92,6 +95,7 @@ async def stats(
 
 @router.get(
     "/containers/{id}/stats/history",
+    operation_id="get_container_stats_history",
     summary="What a container has used",
     response_description="The points, the oldest first.",
     responses=openapi_responses((*READ, errors.EngineUnavailable)),
@@ -113,6 +117,7 @@ async def stats_history(
 
 @router.get(
     "/containers/{id}/stats/stream",
+    operation_id="stream_container_stats",
     summary="What a container uses, every second",
     response_class=EventSourceResponse,
     response_description=STREAM,
@@ -135,6 +140,7 @@ async def stats_stream(
 
 @router.get(
     "/system/stats",
+    operation_id="get_system_stats",
     summary="What the host uses",
     response_description="The figures.",
     responses=openapi_responses((errors.EngineUnavailable,)),
@@ -151,6 +157,7 @@ async def system(service: ListedService) -> SystemStats:
 
 @router.get(
     "/system/stats/history",
+    operation_id="get_system_stats_history",
     summary="What the host has used",
     response_description="The points.",
     responses=openapi_responses((errors.InvalidRequest, errors.EngineUnavailable)),
@@ -167,6 +174,7 @@ async def system_history(
 
 @router.get(
     "/metrics",
+    operation_id="get_metrics",
     summary="All figures, for Prometheus",
     response_class=PlainTextResponse,
     response_description="Prometheus's text format, or OpenMetrics if asked for.",
