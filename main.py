@@ -32,6 +32,7 @@ from orchestrator.http import (
     Keyring,
     MeteredRequests,
     Methods,
+    RequestForms,
     RequestIds,
     RequestLimits,
     RouteTable,
@@ -141,6 +142,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(SecurityHeaders, pages=pages.PAGES)
     app.add_middleware(RequestIds)
     app.add_middleware(MeteredRequests, answered=meters.requested)
+    app.add_middleware(RequestForms)
     for kind in (OrchestratorError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer_problem)
     openapi.describe(app, table, keys=keyring.configured, port=chosen.port_range.first)

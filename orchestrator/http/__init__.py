@@ -1,6 +1,7 @@
 """What happens to every request, whatever its path: named, counted, noted, let in or refused.
 
     connections  how many there are, how slow one may be; what cannot be read is answered
+    request_forms  brings a request into the usual one of HTTP's forms
     request_ids  gives each request an id
     headers      tells browsers what they may do with an answer
     audit        writes a line for each change that was asked for
@@ -51,6 +52,7 @@ from .problems import (
     AnswerRefusals,
     answer_problem,
 )
+from .request_forms import RequestForms
 from .request_ids import (
     RequestIds,
 )
@@ -75,6 +77,7 @@ __all__ = [
     "MeteredRequests",
     "Methods",
     "Receive",
+    "RequestForms",
     "RequestIds",
     "RequestLimits",
     "RouteTable",

@@ -20,8 +20,10 @@ def route_of(scope: Mapping[str, Any]) -> str:
 
 
 def path_of(scope: Mapping[str, Any]) -> str:
-    """Returns the path that the router goes by: without what a proxy puts before all paths."""
-    path, before = str(scope["path"]), str(scope.get("root_path", ""))
+    """Returns the path that the router goes by: without what a proxy puts before all paths. Where
+    files are mounted, the router counts the path of those among it.
+    """
+    path, before = str(scope["path"]), str(scope.get("app_root_path", scope.get("root_path", "")))
     return path.removeprefix(before) if path == before or path.startswith(f"{before}/") else path
 
 

@@ -67,6 +67,7 @@ def describe(start: Message) -> None:
     compressed one, that its ETag is that of another sequence of bytes.
     """
     headers = MutableHeaders(raw=start["headers"])
+    del headers["accept-ranges"]  # see `request_forms`
     vary = [each.strip() for value in headers.getlist("vary") for each in value.split(",")]
     others = [each for each in vary if each.lower() not in ("", "accept-encoding")]
     headers["vary"] = ", ".join([*others, "Accept-Encoding"])

@@ -143,6 +143,10 @@ class CallerConnection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         if self._refused or self.transport.is_closing():
             return
+        if self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
+            data = data.removeprefix(b"\r\n")  # some send one behind a body (RFC 9112, 2.2)
+            if not data:  # which h11 would take for the end
+                return
         super().data_received(data)
         if self._rest_of is not None:
             self._after_more_of_the_rest(len(data))

@@ -13,7 +13,7 @@ Answered = Callable[[str, str, int, float], None]
 
 
 class MeteredRequests:
-    """Calls `answered` once for each request, errors too. ASGI middleware, the outermost."""
+    """ASGI middleware, outside of all that answers: calls `answered` once for each request."""
 
     def __init__(self, app: App, answered: Answered) -> None:
         self._app = app

@@ -167,7 +167,7 @@ def same_host(origin: str, host: str) -> bool:
 
 def check_content_type(scope: Message) -> None:
     """Raises UnsupportedMediaType unless a body says that it is JSON, which no form of a web page
-    can.
+    can, as it is.
     """
     lengths = values(scope, b"content-length")
     if not values(scope, b"transfer-encoding") and all(set(each) <= {"0"} for each in lengths):
@@ -177,6 +177,8 @@ def check_content_type(scope: Message) -> None:
         raise errors.UnsupportedMediaType(
             "The body must be JSON, sent with the header Content-Type: application/json."
         )
+    if any(coding.lower() != "identity" for coding in values(scope, b"content-encoding")):
+        raise errors.UnsupportedMediaType("The body must not be compressed. Send it as it is.")
 
 
 def presented_key(header: str) -> str | None:

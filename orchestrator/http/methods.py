@@ -32,7 +32,7 @@ class Methods:
         got = {**scope, "method": "GET"}
         self._table.forget(got)
         found = self._table.find(got)
-        if found is None or not found.allowed or found.route.stream:
+        if found is not None and (not found.allowed or found.route.stream):
             await self._app(scope, receive, send)
             return
 

@@ -139,7 +139,8 @@ async def answer_problem(request: Request, error: Exception) -> JSONResponse:
             404: ("no-such-endpoint", "There is nothing at this path. GET / lists the endpoints."),
             405: (
                 "method-not-allowed",
-                f"{request.method} is not possible here. GET / lists the endpoints.",
+                f"{request.method} is not possible here. GET / lists the endpoints."
+                + ("" if request.method.isupper() else " Methods are written in capitals."),
             ),
         }.get(status, ("request-refused", f"{error.detail}."))
         fields = {}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from fastapi.sse import EventSourceResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Mount, Route
 
 from .asgi import Message, path_of
 
@@ -93,10 +93,14 @@ class Found:
 
 
 class RouteTable:
-    """The table holds what is known of each route, in the order of the router."""
+    """The table holds what is known of each route, in the order of the router; and where files are,
+    which is all that is mounted.
+    """
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
+        routes = list(routes)
         self._routes = tuple(KnownRoute.of(route) for route in routes if isinstance(route, Route))
+        self._files = tuple(f"{route.path}/" for route in routes if isinstance(route, Mount))
 
     def __iter__(self) -> Iterator[KnownRoute]:
         return iter(self._routes)
@@ -118,13 +122,15 @@ class RouteTable:
         """Lists what can be done at the path of a request, in order; nothing where nothing is.
 
         At /containers/running it is what that route can do, and not what can be done with a
-        container, for none of this service has such a name.
+        container, for none of this service has such a name. At `*` it is all that can be done.
         """
         path = path_of(scope)
-        at_the_path = [route for route in self._routes if route.pattern.match(path)]
+        at_the_path = [route for route in self._routes if path == "*" or route.pattern.match(path)]
         named = [route for route in at_the_path if route.path == path] or at_the_path
         methods = {method for route in named for method in route.methods}
-        if "GET" in methods and not all(route.stream for route in named):
+        if path.startswith(self._files):
+            methods.add("GET")
+        if "GET" in methods and not (named and all(route.stream for route in named)):
             methods.add("HEAD")
         return sorted({*methods, "OPTIONS"}) if methods else []
 
