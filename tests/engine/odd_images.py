@@ -15,13 +15,26 @@ def odd_image(
     """Loads a copy of `source` under another name, whose configuration has these fields, and which
     has `layers` layers if those are more; returns the name.
     """
-    saved = io.BytesIO(b"".join(client.api.get_image(source)))
+    saved = b"".join(client.api.get_image(source))
+    client.images.load(odd_archive(saved, name, config, layers))
+    return name
+
+
+def odd_archive(
+    saved: bytes, name: str, config: dict[str, Any], layers: int = 0, *, bare: bool = False
+) -> bytes:
+    """What `docker load` makes such an image of, from what `docker save` gave. A `bare` one is
+    without the layers that it had: on the engine it comes from, they are still there.
+    """
     packed = io.BytesIO()
-    with tarfile.open(fileobj=saved) as old, tarfile.open(fileobj=packed, mode="w") as new:
+    with (
+        tarfile.open(fileobj=io.BytesIO(saved)) as old,
+        tarfile.open(fileobj=packed, mode="w") as new,
+    ):
         manifest = _json(old, "manifest.json")[0]
         described = _json(old, manifest["Config"])
         described["config"] = {**(described.get("config") or {}), **config}
-        for member in old.getmembers():
+        for member in () if bare else old.getmembers():
             if member.name not in ("manifest.json", "repositories", manifest["Config"]):
                 new.addfile(member, old.extractfile(member) if member.isreg() else None)
         for number in range(len(manifest["Layers"]), layers):
@@ -35,8 +48,7 @@ def odd_image(
         manifest["RepoTags"] = [name]
         _add(new, manifest["Config"], text)
         _add(new, "manifest.json", json.dumps([manifest]).encode())
-    client.images.load(packed.getvalue())
-    return name
+    return packed.getvalue()
 
 
 def _json(tar: tarfile.TarFile, path: str) -> Any:

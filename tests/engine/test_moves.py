@@ -3,14 +3,15 @@
 import io
 import signal
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import docker
 import pytest
 
-from tests.conftest import Service, wait_until
+from tests.conftest import IMAGE, Service, wait_until
 
+from .odd_images import odd_image
 from .support import (
     SLEEP,
     act,
@@ -237,6 +238,109 @@ def test_ports_that_are_still_its_own_stay(service: Service, taken: Callable[...
     assert after["ports"]["53/udp"] != before["ports"]["53/udp"]
     labelled = set(after["labels"]["orchestration-api.ports"].split(","))
     assert labelled == {where.rpartition(":")[2] for where in after["ports"].values()}
+
+
+CONFIGURED = {
+    "User": "nobody",
+    "WorkingDir": "/tmp/work",
+    "Entrypoint": ["python3"],
+    "Cmd": ["-c", "import time; time.sleep(300)"],
+    "StopSignal": "SIGINT",
+    "StopTimeout": 3,
+    "Healthcheck": {"Test": ["CMD", "true"], "Interval": 60 * 10**9, "Retries": 2},
+    "Volumes": {"/anonymous": {}},
+    "ExposedPorts": {"5000/tcp": {}, "53/udp": {}},
+    "Labels": {"team": "blue"},
+    "Shell": ["/bin/sh", "-c"],
+}
+
+
+@pytest.fixture
+def deep_image(docker_client: docker.DockerClient) -> Iterator[str]:
+    """As many layers as an image has after a hundred moves, and something of each configuration."""
+    config = {**CONFIGURED, "Env": ["PATH=/opt/venv/bin:/usr/bin:/bin", "GREETING=hello world"]}
+    name = odd_image(docker_client, IMAGE, f"{unique()}:1", config, layers=100)
+    yield name
+    docker_client.images.remove(name, force=True)
+
+
+def test_an_image_of_very_many_layers_becomes_one_of_one_and_nothing_is_lost(
+    deep_image: str,
+    service: Service,
+    docker_client: docker.DockerClient,
+    inspect: Inspect,
+    taken: Callable[..., None],
+) -> None:
+    before = service.created(image=deep_image, env={"OWN": "x=y"})
+    write(docker_client, before["id"], "/tmp/kept", "by the move")
+    write(docker_client, before["id"], "/anonymous/kept", "by the volume")
+    act(service, before["id"], "stop", timeout=0)
+    old = inspect(before["id"])
+    assert len(layers_of(docker_client, old)) == 100
+    taken(before)
+
+    after = act(service, before["id"], "start")
+    assert (after["state"], after["image"]) == ("running", before["image"])
+    new = inspect(after["id"])
+    assert len(layers_of(docker_client, new)) == 1
+    assert {**new["Config"], "Hostname": "", "Labels": {}, "Image": ""} == {
+        **old["Config"], "Hostname": "", "Labels": {}, "Image": "",
+    }  # fmt: skip
+    assert after["labels"]["team"] == "blue"
+    assert {"OWN=x=y", "GREETING=hello world"} <= set(new["Config"]["Env"])
+    assert read(docker_client, after["id"], "/tmp/kept") == "by the move"
+    assert read(docker_client, after["id"], "/anonymous/kept") == "by the volume"
+    assert read(docker_client, after["id"], "/opt/layer-99") == "x"
+
+    # The next one is a layer more again, and keeps as much.
+    write(docker_client, after["id"], "/tmp/more", "since")
+    act(service, after["id"], "stop", timeout=0)
+    taken(after)
+    again = act(service, after["id"], "start")
+    newest = inspect(again["id"])
+    assert len(layers_of(docker_client, newest)) == 2
+    assert newest["Config"]["Cmd"] == old["Config"]["Cmd"]
+    assert read(docker_client, again["id"], "/tmp/kept") == "by the move"
+    remove(service, again["id"])
+    assert moved_images(docker_client, service) == set()
+
+
+def layers_of(client: docker.DockerClient, details: dict[str, Any]) -> list[str]:
+    found: list[str] = client.api.inspect_image(details["Image"])["RootFS"]["Layers"]
+    return found
+
+
+def test_an_image_is_as_large_as_what_is_in_it_within_the_bound_of_the_documents(
+    service: Service,
+    docker_client: docker.DockerClient,
+    inspect: Inspect,
+    taken: Callable[..., None],
+) -> None:
+    # docs/ports.md: what earlier moves have added counts up to 16 MB; one more may come on top.
+    own = 20 * 2**20
+    program = f"import os, time; open('/tmp/data', 'wb').write(os.urandom({own})); time.sleep(300)"
+    now = service.created(command=["python3", "-c", program], init=False)
+    plain = docker_client.api.inspect_image(IMAGE)["Size"]
+    for _ in range(5):
+        details = inspect(now["id"])
+        wait_until(
+            lambda key=now["id"]: f"{own} /tmp/data" in du(docker_client, key),  # type: ignore[misc]
+            30,
+            "all is written",
+        )
+        size = docker_client.api.inspect_image(details["Image"])["Size"]
+        assert size <= plain + own + max(16 * 2**20, own) + 2**20
+        act(service, now["id"], "stop", timeout=0)
+        taken(now)
+        now = act(service, now["id"], "start")
+    # A container that has moved often is not larger than one that has moved twice.
+    assert len(layers_of(docker_client, inspect(now["id"]))) <= 2
+
+
+def du(client: docker.DockerClient, container: str) -> str:
+    """The size and the path of what is in /tmp/data."""
+    made = client.api.exec_create(container, ["stat", "-c", "%s %n", "/tmp/data"])
+    return str(client.api.exec_start(made["Id"]))
 
 
 @pytest.mark.parametrize("verb", ["start", "restart"])
