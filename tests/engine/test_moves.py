@@ -306,7 +306,7 @@ def test_an_image_of_very_many_layers_becomes_one_of_one_and_nothing_is_lost(
 
 
 def layers_of(client: docker.DockerClient, details: dict[str, Any]) -> list[str]:
-    found: list[str] = client.api.inspect_image(details["Image"])["RootFS"]["Layers"]
+    found: list[str] = client.images.get(details["Image"]).attrs["RootFS"]["Layers"]
     return found
 
 
@@ -320,7 +320,7 @@ def test_an_image_is_as_large_as_what_is_in_it_within_the_bound_of_the_documents
     own = 20 * 2**20
     program = f"import os, time; open('/tmp/data', 'wb').write(os.urandom({own})); time.sleep(300)"
     now = service.created(command=["python3", "-c", program], init=False)
-    plain = docker_client.api.inspect_image(IMAGE)["Size"]
+    plain = docker_client.images.get(IMAGE).attrs["Size"]
     for _ in range(5):
         details = inspect(now["id"])
         wait_until(
@@ -328,7 +328,7 @@ def test_an_image_is_as_large_as_what_is_in_it_within_the_bound_of_the_documents
             30,
             "all is written",
         )
-        size = docker_client.api.inspect_image(details["Image"])["Size"]
+        size = docker_client.images.get(details["Image"]).attrs["Size"]
         assert size <= plain + own + max(16 * 2**20, own) + 2**20
         act(service, now["id"], "stop", timeout=0)
         taken(now)

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import IMAGE, Service
+from tests.engine.odd_images import odd_archive
 from tests.engine.support import PROBLEM_FIELDS, assert_sentence
 from tests.faults.private_engine import PrivateEngine
 
@@ -510,6 +511,148 @@ def test_a_protocol_that_the_hosts_kernel_may_lack_is_no_fault_of_the_engine(
 def test_a_value_of_another_kind_is_refused(fuzzed: Fuzzed, body: dict[str, Any]) -> None:
     for _ in fuzzed.taken(fuzzed.create(**body)):
         pass
+
+
+# What an image brings along
+
+
+class OddImages:
+    """Makes images on the tests' engine, by their configuration; one at a time."""
+
+    NAME = "odd:1"
+
+    def __init__(self, engine: PrivateEngine) -> None:
+        self._engine = engine
+        self._base = engine.http.get(f"/images/{IMAGE}/get").content
+
+    def make(self, config: dict[str, Any]) -> bool:
+        """Whether the engine takes such an image at all."""
+        archive = odd_archive(self._base, self.NAME, config, bare=True)
+        loaded = self._engine.http.post("/images/load", content=archive)
+        return loaded.is_success and "Loaded image" in loaded.text
+
+    def remove(self) -> None:
+        self._engine.http.delete(f"/images/{self.NAME}", params={"force": True})
+
+
+@pytest.fixture(scope="module")
+def odd_images(engine: PrivateEngine) -> Iterator[OddImages]:
+    images = OddImages(engine)
+    yield images
+    images.remove()
+
+
+odd_words = st.one_of(
+    st.none(),
+    st.sampled_from(
+        [[], [""], ["sleep", "9"], ["/bin/sh", "-c", "exit 3"], ["/nope"], ["/"], ["", "x"],
+         "sleep 9", "", ["sleep"], ["sh", "-c", "kill -9 $$"], ["a" * 5000], ["\x00"], ["é", "\n"]]
+    ),
+    st.lists(any_text, max_size=3),
+)  # fmt: skip
+exposed = st.one_of(
+    st.sampled_from(
+        ["80", "80/tcp", "81/TCP", "53/udp", "90-92/tcp", "9-1/tcp", "0/tcp", "70000/tcp", "-1/tcp",
+         "132/sctp", "http/tcp", "", "/", "80/", "/tcp", "80/x", "80/tcp/udp", "1-70000/tcp",
+         "1-65535/udp", "9" * 400 + "/tcp", " 80/tcp", "٨٠/tcp"]
+    ),
+    st.builds("{}/{}".format, st.integers(1, 65535), st.sampled_from(["tcp", "udp"])),
+    any_text,
+)  # fmt: skip
+odd_paths = st.one_of(
+    st.sampled_from(
+        ["", "/", "/data", "relative", ".", "..", "/a/../..", "C:\\app", "c:\\data", "/bin/sh",
+         "/bin", "/proc", "/proc/self", "/sys", "/dev", "/dev/null", "/etc/passwd", "/etc/hosts",
+         "/tmp", "/run", "/a:b", "//x//", "/" + "a" * 300, "/" + "a/" * 3000, "/é", "/\x00", "/\n"]
+    ),
+    any_text,
+)  # fmt: skip
+odd_labels = st.sampled_from(
+    ["managed", "ports", "create", "start", "created-by", "idempotency-key", "request", "moved",
+     "earlier-ids", "network", ""]
+).map("orchestration-api.{}".format)  # fmt: skip
+seconds = st.sampled_from([0, -1, 1, 1_000_000, 30_000_000_000, 2**63 - 1])
+ODD: dict[str, st.SearchStrategy[Any]] = {
+    "User": st.one_of(
+        st.sampled_from(
+            ["", "0", "root", "0:0", ":", "1000", "1000:", ":1000", "nobody", "a:b:c", "-1",
+             "4294967296", "root:root", "99999999999999999999", " ", "/bin/sh"]
+        ),
+        any_text,
+    ),
+    "Env": st.one_of(
+        st.none(),
+        st.lists(
+            st.one_of(
+                st.sampled_from(["NAKED", "=x", "=", "", "PATH", "PATH=", "A=1", "A=2", "a b=c",
+                                 "PATH=/bin", "X=" + "y" * 200_000]),
+                any_text,
+            ),
+            max_size=4,
+        ),
+    ),
+    "Cmd": odd_words,
+    "Entrypoint": odd_words,
+    "Shell": odd_words,
+    "OnBuild": st.none() | st.lists(any_text, max_size=2),
+    "WorkingDir": odd_paths,
+    "Volumes": st.none() | st.dictionaries(odd_paths, st.just({}), max_size=3),
+    "ExposedPorts": st.one_of(
+        st.none(),
+        st.dictionaries(exposed, st.just({}), max_size=4),
+        st.integers(100, 1200).map(lambda count: {f"{9 + n}/tcp": {} for n in range(count)}),
+    ),
+    "Labels": st.none() | st.dictionaries(odd_labels | any_text, any_text, max_size=4),
+    "StopSignal": st.one_of(
+        st.sampled_from(["SIGTERM", "SIGKILL", "9", "SIGNOSUCH", "", "0", "99", "-1", "KILL"]),
+        any_text,
+    ),
+    "StopTimeout": st.none() | seconds,
+    "Healthcheck": st.none() | st.fixed_dictionaries(
+        {},
+        optional={
+            "Test": st.sampled_from(
+                [None, [], ["NONE"], ["NONE", "x"], ["CMD"], ["CMD", ""], ["CMD", "/bin/true"],
+                 ["CMD-SHELL"], ["CMD-SHELL", ""], ["CMD-SHELL", "exit 0"], ["odd"], [""],
+                 ["", "x"], ["cmd", "x"], ["CMD", "/nope", "\x00"]]
+            ),
+            "Interval": seconds, "Timeout": seconds, "StartPeriod": seconds,
+            "Retries": st.sampled_from([0, -1, 1, 2**31]),
+        },
+    ),
+    "Hostname": any_text, "Domainname": any_text, "MacAddress": any_text,
+    "Tty": st.booleans(), "OpenStdin": st.booleans(), "StdinOnce": st.booleans(),
+    "AttachStdin": st.booleans(), "NetworkDisabled": st.booleans(),
+    "ArgsEscaped": st.booleans(),
+    "Odd": values,
+}  # fmt: skip
+# Few at a time: the first that is refused hides the others.
+odd_configs = st.lists(st.sampled_from(sorted(ODD)), min_size=1, max_size=3, unique=True).flatmap(
+    lambda fields: st.fixed_dictionaries({field: ODD[field] for field in fields})
+)
+what_is_asked_of_it = st.fixed_dictionaries(
+    {"start": st.booleans()},
+    optional={
+        "container_ports": st.sampled_from([[80], ["53/udp", 80]]),
+        "command": st.sampled_from([["sleep", "9"], "sleep 9", ["/nope"], [""]]),
+        "env": st.just({"PATH": "/bin", "A": "b"}),
+        "init": st.booleans(),
+        "profile": st.sampled_from(["default", "restricted"]),
+        "restart_policy": st.sampled_from(["no", "always", "on-failure:1"]),
+        "wait": st.just(1),
+    },
+)
+
+
+@fuzz(70)
+@given(config=odd_configs, body=what_is_asked_of_it)
+def test_no_image_makes_a_create_a_fault_of_the_service_or_leaves_anything(
+    fuzzed: Fuzzed, odd_images: OddImages, config: dict[str, Any], body: dict[str, Any]
+) -> None:
+    if odd_images.make(config):
+        for _ in fuzzed.taken(fuzzed.create(image=OddImages.NAME, **body)):
+            pass
+        fuzzed.assert_nothing_changed()
 
 
 BODIES = [
