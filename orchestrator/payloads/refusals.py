@@ -17,7 +17,15 @@ _NO_INIT = re.compile(r"docker-init|init binary|catatonit")
 _BAD_COMMAND = re.compile(
     r"(oci runtime|container process|exec:).*(no such file or directory|not found in"
     r"|permission denied|exec format error|is a directory|not a directory|argument list too long)"
-    r"|unable to find (user|group)|no matching entries in passwd|chdir to cwd|cannot mkdir",
+    r"|unable to find (user|group)|no matching entries in passwd|chdir to cwd|cannot mkdir"
+    r"|cwd must be an absolute path",
+    re.DOTALL,
+)
+# Of a volume or working directory, also one that the image brings along.
+_BAD_PATH = re.compile(
+    r"cannot mount volume over existing file|evalsymlinksinscope: too many links"
+    r"|lstat .*: (file name too long|not a directory)"
+    r"|error mounting .* cannot be mounted because",
     re.DOTALL,
 )
 # Of a bridge with 1,023 ports, of a network without addresses; then of an engine without subnets,
@@ -103,6 +111,11 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
         return errors.StartRefused(
             "The container cannot start: the engine's host does not know the protocol of one of its"
             " ports. Create it without its SCTP ports, or load the kernel module sctp there."
+        )
+    if _BAD_PATH.search(low):
+        return errors.StartRefused(
+            "The container cannot be made: one of its volumes, or its working directory, is at a"
+            " path where there can be none. Check `volumes`, and VOLUME and WORKDIR of the image."
         )
     if _BAD_COMMAND.search(low):
         program = _EXECUTABLE.search(text)

@@ -57,7 +57,13 @@ def test_each_port_of_a_range_that_an_image_exposes_is_given_a_host_port(
         {"Entrypoint": [""]},
         {"WorkingDir": "C:\\app"},
         {"WorkingDir": "relative"},
+        {"WorkingDir": "/bin/sh/in-a-file"},
+        {"WorkingDir": "/" + "a" * 300},
+        {"WorkingDir": "/" + "a/" * 3000},
         {"Volumes": {"/data": {}, "relative": {}, "": {}}},
+        {"Volumes": {"/etc/hosts": {}}},
+        {"Volumes": {"/proc": {}}},
+        {"Volumes": {"/" + "a" * 300: {}}},
         {"Healthcheck": {"Test": ["NONE"]}},
         {"Healthcheck": {"Test": []}},
         {"Healthcheck": {"Test": ["CMD"], "Interval": 1}},
@@ -72,7 +78,7 @@ def test_no_image_makes_a_create_a_fault_of_the_service(
     image = odd(**config)
     for command in (None, SLEEP):
         answer = service.create(image=image, command=command)
-        assert answer.status_code < 500 or answer.json()["code"] == "engine-failed", answer.text
+        assert answer.status_code < 500, answer.text
         if answer.is_success:
             assert service.get(f"/containers/{answer.json()['id']}")["image"] == image
 

@@ -287,6 +287,38 @@ def test_a_port_that_the_hosts_kernel_cannot_open_is_called_by_its_protocol() ->
         assert "SCTP" in error.message
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "lstat /var/lib/docker/overlay2/1a2b/merged/aaa: file name too long",
+        "lstat /var/lib/docker/overlay2/1a2b/merged/bin/sh/x: not a directory",
+        "evalSymlinksInScope: too many links in /var/lib/docker/overlay2/1a2b/merged/a/a",
+        "cannot mount volume over existing file, file exists /var/lib/docker/x/merged/etc/hosts",
+        "failed to create shim task: OCI runtime create failed: runc create failed: unable to start"
+        ' container process: error during container init: error mounting "/var/lib/docker/volumes/'
+        '67b6/_data" to rootfs at "/proc": "/var/lib/docker/overlay2/1a2b/merged/proc" cannot be'
+        " mounted because it is not of type proc: unknown",
+    ],
+)
+def test_a_path_where_no_volume_or_working_directory_can_be_is_the_callers_business(
+    text: str,
+) -> None:
+    error = refusal(status=500, text=text)
+    assert isinstance(error, errors.StartRefused)
+    assert "VOLUME and WORKDIR" in error.message
+    assert "/var" not in error.message
+
+
+def test_a_working_directory_that_is_a_relative_path_cannot_be_started_in() -> None:
+    text = (
+        "failed to create shim task: OCI runtime create failed: runc create failed: Cwd must be an"
+        " absolute path: unknown"
+    )
+    error = refusal(status=500, text=text)
+    assert isinstance(error, errors.StartRefused)
+    assert "working directory" in error.message
+
+
 def test_a_full_cgroup_is_no_full_disk() -> None:
     text = "mkdir /sys/fs/cgroup/cpuset/docker/0f4c: no space left on device"
     error = refusal(status=500, text=text)
