@@ -18,7 +18,7 @@ _BAD_COMMAND = re.compile(
     r"(oci runtime|container process|exec:).*(no such file or directory|not found in"
     r"|permission denied|exec format error|is a directory|not a directory|argument list too long)"
     r"|unable to find (user|group)|no matching entries in passwd|chdir to cwd|cannot mkdir"
-    r"|cwd must be an absolute path",
+    r"|cwd must be an absolute path|uids and gids must be in range",
     re.DOTALL,
 )
 # Of a volume or working directory, also one that the image brings along.
@@ -116,6 +116,11 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
         return errors.StartRefused(
             "The container cannot be made: one of its volumes, or its working directory, is at a"
             " path where there can be none. Check `volumes`, and VOLUME and WORKDIR of the image."
+        )
+    if "environment variable name can't" in low or "environment variable value can't" in low:
+        return errors.StartRefused(
+            "The container cannot start: a variable of its environment has no name, or a zero byte"
+            " in its value. Look at what the image sets with ENV; such a one cannot be used."
         )
     if _BAD_COMMAND.search(low):
         program = _EXECUTABLE.search(text)

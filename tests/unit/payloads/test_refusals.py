@@ -309,14 +309,28 @@ def test_a_path_where_no_volume_or_working_directory_can_be_is_the_callers_busin
     assert "/var" not in error.message
 
 
-def test_a_working_directory_that_is_a_relative_path_cannot_be_started_in() -> None:
-    text = (
-        "failed to create shim task: OCI runtime create failed: runc create failed: Cwd must be an"
-        " absolute path: unknown"
-    )
-    error = refusal(status=500, text=text)
-    assert isinstance(error, errors.StartRefused)
-    assert "working directory" in error.message
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("runc create failed: Cwd must be an absolute path: unknown", "working directory"),
+        ("uids and gids must be in range 0-2147483647", "user"),
+        (
+            "runc create failed: unable to start container process: error during container init:"
+            " environment variable name can't be empty: unknown",
+            "variable of its environment",
+        ),
+        (
+            "runc create failed: unable to start container process: error during container init:"
+            ' environment variable value can\'t contain null(\\x00): "X=\\x00": unknown',
+            "variable of its environment",
+        ),
+    ],
+)
+def test_what_an_image_says_of_its_process_may_be_impossible(text: str, words: str) -> None:
+    for status in (400, 500):
+        error = refusal(status=status, text=text)
+        assert isinstance(error, errors.StartRefused)
+        assert words in error.message
 
 
 def test_a_full_cgroup_is_no_full_disk() -> None:
