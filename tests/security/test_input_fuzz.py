@@ -648,6 +648,16 @@ what_is_asked_of_it = st.fixed_dictionaries(
 
 @fuzz(70)
 @given(config=odd_configs, body=what_is_asked_of_it)
+@example(config={"WorkingDir": "relative"}, body={"start": True})
+@example(config={"WorkingDir": "/" + "a" * 300}, body={"start": False})
+@example(config={"WorkingDir": "/" + "a/" * 3000}, body={"start": False})
+@example(config={"WorkingDir": "/bin/sh/below"}, body={"start": True})
+@example(config={"Volumes": {"/etc/hosts": {}}}, body={"start": True})
+@example(config={"Volumes": {"/proc/self": {}}}, body={"start": True})
+@example(config={"User": "4294967296"}, body={"start": True})
+@example(config={"Env": ["=x"]}, body={"start": True})
+@example(config={"Env": ["X=\x00"]}, body={"start": True})
+@example(config={"Healthcheck": {"Test": ["CMD"]}}, body={"start": True})
 def test_no_image_makes_a_create_a_fault_of_the_service_or_leaves_anything(
     fuzzed: Fuzzed, odd_images: OddImages, config: dict[str, Any], body: dict[str, Any]
 ) -> None:
