@@ -646,7 +646,7 @@ what_is_asked_of_it = st.fixed_dictionaries(
 )
 
 
-@fuzz(70)
+@fuzz(50)
 @given(config=odd_configs, body=what_is_asked_of_it)
 @example(config={"WorkingDir": "relative"}, body={"start": True})
 @example(config={"WorkingDir": "/" + "a" * 300}, body={"start": False})
