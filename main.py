@@ -29,6 +29,7 @@ from orchestrator.http import (
     Compression,
     Conditional,
     Door,
+    Forwarded,
     Keyring,
     MeteredRequests,
     Methods,
@@ -45,7 +46,7 @@ from orchestrator.http import (
     openapi,
 )
 from orchestrator.models import Container
-from orchestrator.routes import containers, pages, ports, service, statistics
+from orchestrator.routes import addresses, containers, pages, ports, service, statistics
 from orchestrator.service import Service
 from orchestrator.settings import BadSettings, Settings, load_settings
 from orchestrator.statistics import Meters
@@ -115,6 +116,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     pages.serve_redoc_without_its_logo(app)
     pages.tag_the_description(app)
     app.state.table = table = RouteTable(app.routes)
+    app.state.address_book = addresses.AddressBook(chosen)
 
     # The last one added is the outermost. Those that refuse requests go first, within this one.
     app.add_middleware(Conditional, table=table)
@@ -142,6 +144,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(SecurityHeaders, pages=pages.PAGES)
     app.add_middleware(RequestIds)
     app.add_middleware(MeteredRequests, answered=meters.requested)
+    app.add_middleware(Forwarded, settings=chosen, routes=app.routes)
     app.add_middleware(RequestForms)
     for kind in (OrchestratorError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer_problem)
@@ -178,9 +181,7 @@ def main() -> None:
             log_level=settings.log_level,
             timeout_graceful_shutdown=REQUESTS_SECONDS,
             timeout_keep_alive=settings.keep_alive,
-            # Else anybody could say which address a request comes from.
-            proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=list(settings.trusted_proxies),
+            proxy_headers=False,  # the app believes those it trusts, see `forwarded`
             http=connections.protocol(settings),
             h11_max_incomplete_event_size=MAX_HEADERS_SIZE,
             ws="none",

@@ -1,8 +1,12 @@
-"""Takes addresses apart: `ssh://user@host:port/path`, as DOCKER_HOST has it. Pure."""
+"""Takes addresses apart and puts them together: `ssh://user@host:port/path`, as DOCKER_HOST has it,
+hosts and paths as callers and proxies write them, and URLs that containers answer at. Pure.
+"""
 
+import ipaddress
 import re
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from string import Formatter
+from urllib.parse import SplitResult, urlsplit
 
 SCHEME = "ssh://"
 # Where an engine's socket is, unless the address says otherwise.
@@ -12,6 +16,11 @@ SOCKET = "/var/run/docker.sock"
 _NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.\\-]{0,254}", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9_.:][A-Za-z0-9_.:%-]{0,254}", re.ASCII)
 _PATH = re.compile(r"(?:/[A-Za-z0-9_.@+,=-]+){1,32}", re.ASCII)
+
+# What stands before all paths; no part of it is "." or "..".
+_ROOT = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+){1,16}", re.ASCII)
+_NAMED_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.ASCII)
+_URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]!$&'()*+,;=%-]+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -53,3 +62,78 @@ class SshAddress:
         ):
             raise ValueError(f"{reason} is wanted")
         return cls(host, url.username, port, path or SOCKET)
+
+
+@dataclass(frozen=True)
+class UrlTemplate:
+    """A URL in which `{name}`, `{port}` and `{id}` stand for those of a container."""
+
+    text: str
+
+    @classmethod
+    def parse(cls, text: str) -> "UrlTemplate":
+        """Takes a template. Raises ValueError with what is wrong with it."""
+        wanted = "a URL like https://{name}.example.org or http://example.org:{port} is wanted"
+        try:
+            parts = list(Formatter().parse(text))
+        except ValueError:
+            raise ValueError(f"{wanted}; its braces do not match") from None
+        fields = {field for _, field, _, _ in parts if field is not None}
+        if unknown := sorted(fields - {"name", "port", "id"}):
+            raise ValueError(
+                f"there is no field {{{unknown[0]}}}, only {{name}}, {{port}} and {{id}}"
+            )
+        if any(form or conversion for _, _, form, conversion in parts):
+            raise ValueError(f"{wanted}, with nothing but a name in braces")
+        if not fields:
+            raise ValueError(f"{wanted}, else all containers have the same")
+        found = cls(text)
+        shown = found.of(name="web-1", port=65535, id="0f4c1d2a9b7e")
+        try:
+            url = urlsplit(shown)
+            usable = url.port != 0  # raises for one that is too high
+        except ValueError:
+            usable = False
+        if not (
+            usable and url.scheme in ("http", "https") and url.hostname and _URL.fullmatch(shown)
+        ):
+            raise ValueError(wanted)
+        return found
+
+    def of(self, *, name: str, port: int, id: str) -> str:  # noqa: A002
+        """Returns the URL of one container."""
+        return self.text.format(name=name, port=port, id=id)
+
+    def split(self, *, name: str, port: int, id: str) -> SplitResult:  # noqa: A002
+        """Returns the parts of the URL of one container."""
+        return urlsplit(self.of(name=name, port=port, id=id))
+
+
+def host_alone(text: str) -> str:
+    """Returns a name or address in small letters, without brackets. Raises ValueError for anything
+    else, such as one with a port.
+    """
+    host = text.strip().lower()
+    try:
+        return str(ipaddress.ip_address(host.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        if len(host) > 253 or not _NAMED_HOST.fullmatch(host):
+            raise ValueError(
+                "a name or an address without a port is wanted, like docker.example.org"
+            ) from None
+        return host
+
+
+def root_path(text: str) -> str:
+    """Returns what stands before all paths, like /docker. Raises ValueError for anything else."""
+    if len(text) > 256 or not _ROOT.fullmatch(text):
+        raise ValueError(
+            "the beginning of a path is wanted, like /docker: with a slash before each part, none"
+            " at its end, and letters, digits and . _ ~ - between"
+        )
+    return text
+
+
+def bracketed(host: str) -> str:
+    """Returns a host as it stands in a URL: an IPv6 address is in brackets."""
+    return f"[{host}]" if ":" in host else host

@@ -59,6 +59,7 @@ class Service:
     streams: Streams
     host: HostMonitor
     metrics: Metrics
+    own_container: str | None  # full id of the one that this process is in, if it is in one
     started: float = field(default_factory=time.monotonic)
 
     @classmethod
@@ -68,7 +69,8 @@ class Service:
         ports = PortAllocator(settings.port_range, settings.port)
         host_ports, mirror = HostPorts(engine.socket_path), Mirror(engine, inventory, ports)
         watcher = Watcher(engine, mirror, host_ports)
-        access = Access(settings.allow_unmanaged, own_container_id())
+        own_container = own_container_id()
+        access = Access(settings.allow_unmanaged, own_container)
 
         changes = Changes(settings.mutation_queue)
         leftovers = Leftovers(engine, mirror, changes, settings.husk_grace, settings.engine_timeout)
@@ -101,6 +103,7 @@ class Service:
             streams=Streams(sampler, inventory, access, interest),
             host=host,
             metrics=Metrics(meters, inventory, ports, watcher, sampler, __version__),
+            own_container=own_container,
         )
 
     @asynccontextmanager

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from . import callers
+from . import addresses, callers
 from .addresses import SCHEME as SSH
-from .addresses import SshAddress
+from .addresses import SshAddress, UrlTemplate
 from .image_references import ImagePolicy
 from .quantities import PortRange, parse_memory
 
@@ -60,6 +60,17 @@ def _proxy(text: str) -> str:
         raise ValueError("addresses are wanted, like 10.0.0.5 or 10.0.0.0/24") from None
 
 
+def _address(text: str) -> str:
+    try:
+        if "%" in text:
+            raise ValueError
+        return str(ipaddress.ip_address(text.strip("[]")))
+    except ValueError:
+        raise ValueError(
+            "addresses of the engine's host are wanted, like 0.0.0.0,:: or 127.0.0.1"
+        ) from None
+
+
 def is_loopback(host: str) -> bool:
     """Whether an address can be reached from this machine only. `localhost` is one."""
     if host.lower() == "localhost":
@@ -70,6 +81,10 @@ def is_loopback(host: str) -> bool:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return bool((mapped or address).is_loopback)
+
+
+def _public_url(value: Any) -> Any:
+    return UrlTemplate.parse(value) if isinstance(value, str) else value
 
 
 _UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2}
@@ -119,6 +134,7 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=1, le=65535)
+    root_path: str = ""  # what a proxy puts before all paths
     log_level: Literal["critical", "error", "warning", "info", "debug"] = "info"
 
     # The digest: no text of a key is kept.
@@ -130,7 +146,11 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list_of(_proxy))] = ()
 
     port_range: Annotated[PortRange, NoDecode, BeforeValidator(_port_range)] = PortRange(8001, 8999)
-    publish_address: str = "0.0.0.0"
+    # The host's addresses that containers publish on; none: all, as the engine understands it.
+    publish_address: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_list_of(_address))] = ()
+    # What `host` and `url` say, in place of the host that a request was made to.
+    public_host: str | None = None
+    public_url: Annotated[UrlTemplate | None, NoDecode, BeforeValidator(_public_url)] = None
     default_image: str = Field("base-api-server:latest", min_length=1)
     allowed_images: Annotated[ImagePolicy, NoDecode, BeforeValidator(_image_policy)] = ImagePolicy()
     default_memory: Annotated[int, BeforeValidator(parse_memory)] = 512 * 1024 * 1024
@@ -209,6 +229,16 @@ class Settings(BaseSettings):
                     )
         return self
 
+    @field_validator("root_path")
+    @classmethod
+    def _root_path(cls, value: str) -> str:
+        return addresses.root_path(value) if value else value
+
+    @field_validator("public_host")
+    @classmethod
+    def _public_host(cls, value: str | None) -> str | None:
+        return None if value is None else addresses.host_alone(value)
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
@@ -241,13 +271,15 @@ class Settings(BaseSettings):
 
     @field_validator("publish_address")
     @classmethod
-    def _address(cls, value: str) -> str:
-        try:
-            return str(ipaddress.ip_address(value))
-        except ValueError:
-            raise ValueError(
-                "an address of this host is wanted, like 0.0.0.0 or 127.0.0.1"
-            ) from None
+    def _apart(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """A port cannot be published twice on one address, which all addresses have in them."""
+        once = tuple(dict.fromkeys(value))
+        for everything, colon in (("0.0.0.0", False), ("::", True)):
+            same = [address for address in once if (":" in address) == colon]
+            if everything in same and len(same) > 1:
+                other = next(each for each in same if each != everything)
+                raise ValueError(f"{everything} has {other} in it already: name one of them")
+        return once
 
 
 class BadSettings(Exception):

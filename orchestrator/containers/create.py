@@ -103,7 +103,7 @@ class Creator:
             name=request.name or (name_of(key) if key is not None else None),
             container_ports=tuple(container_ports) or (FALLBACK_CONTAINER_PORT,),
             confinement=confinement_of(request, limits, image, self._settings),
-            publish_address=self._settings.publish_address,
+            publish_addresses=self._settings.publish_address,
             owner=caller.name,
             key=key,
         )

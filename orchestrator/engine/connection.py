@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import docker
 import docker.errors
@@ -95,6 +96,14 @@ class Connection:
     def address(self) -> str:
         """Where the engine is, as the SDK understands it, for people: without credentials."""
         return shown_address(self._settings.docker_host, tls=bool(self._settings.docker_tls_verify))
+
+    @property
+    def host(self) -> str | None:
+        """The host in DOCKER_HOST, as a name or an address; None for a socket of this machine."""
+        docker_host = self._settings.docker_host or ""
+        if docker_host.startswith(SSH):
+            return SshAddress.parse(docker_host).host
+        return host_in(self.address)
 
     async def connect(self) -> EngineInfo:
         """Opens a client anew, agrees on an API version, and says what answers."""
@@ -248,6 +257,15 @@ class Connection:
         if isinstance(adapter, docker.transport.UnixHTTPAdapter):
             use_one_pool(adapter)
         return client
+
+
+def host_in(address: str) -> str | None:
+    """The host in an address that `shown_address` returns; None where there is none."""
+    try:
+        url = urlsplit(address)
+        return url.hostname if url.scheme in ("tcp", "http", "https") else None
+    except ValueError:
+        return None
 
 
 def shown_address(docker_host: str | None, *, tls: bool = False) -> str:

@@ -30,9 +30,12 @@ PIECE_BYTES = 256 * 1024
 class ContainerCalls:
     """Makes the engine's calls about containers. Each raises what the engine's refusal means."""
 
-    def __init__(self, connection: Connection, pull_timeout: float) -> None:
+    def __init__(
+        self, connection: Connection, pull_timeout: float, publish_addresses: tuple[str, ...] = ()
+    ) -> None:
         self._connection = connection
         self._pull_timeout = pull_timeout
+        self._publish_addresses = publish_addresses
 
     async def list(self) -> builtins.list[Listed]:
         """Lists every container: the entries of `GET /containers/json?all=1`, in one call."""
@@ -104,7 +107,12 @@ class ContainerCalls:
         `ports` in place of those it had; its full id. Raises NameInUse.
         """
         body = rebuilt_body(
-            blueprint.inspection, blueprint.container, image=image, ports=ports, create_id=create_id
+            blueprint.inspection,
+            blueprint.container,
+            image=image,
+            ports=ports,
+            publish_addresses=self._publish_addresses,
+            create_id=create_id,
         )
         return await self._create(body, name)
 

@@ -26,7 +26,9 @@ class Engine:
         on_call: Callable[[str, float, str | None], None] = lambda *_: None,
     ) -> None:
         self._connection = connection = Connection(settings, on_call)
-        self.containers = ContainerCalls(connection, settings.pull_timeout)
+        self.containers = ContainerCalls(
+            connection, settings.pull_timeout, settings.publish_address
+        )
         self.images = ImageCalls(connection, settings.pull_timeout)
         self.networks = NetworkCalls(connection)
         self.volumes = VolumeCalls(connection)
@@ -49,6 +51,11 @@ class Engine:
     def address(self) -> str:
         """Where the engine is, for people: without credentials."""
         return self._connection.address
+
+    @property
+    def host(self) -> str | None:
+        """The host that the engine is reached at; None where that is by a socket of this one."""
+        return self._connection.host
 
     async def connect(self) -> EngineInfo:
         """Opens a connection anew, agrees on an API version, and says what answers."""

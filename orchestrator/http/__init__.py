@@ -3,6 +3,7 @@
     connections  how many there are, how slow one may be; what cannot be read is answered
     request_forms  brings a request into the usual one of HTTP's forms
     request_ids  gives each request an id
+    forwarded    takes what a trusted proxy says of a request
     headers      tells browsers what they may do with an answer
     audit        writes a line for each change that was asked for
     door         lets a request in by its key, Host and origin      keys   the keys there are
@@ -25,6 +26,8 @@ from .asgi import (
     Message,
     Receive,
     Send,
+    called_host,
+    root_of,
     route_of,
 )
 from .audit import (
@@ -35,6 +38,9 @@ from .conditional import Conditional
 from .counted import MeteredRequests
 from .door import (
     Door,
+)
+from .forwarded import (
+    Forwarded,
 )
 from .headers import (
     SecurityHeaders,
@@ -72,6 +78,7 @@ __all__ = [
     "Compression",
     "Conditional",
     "Door",
+    "Forwarded",
     "Keyring",
     "Message",
     "MeteredRequests",
@@ -87,10 +94,12 @@ __all__ = [
     "always_answered",
     "answer_problem",
     "audit",
+    "called_host",
     "connections",
     "holds_secrets",
     "log_lines",
     "openapi",
+    "root_of",
     "route_of",
     "tagged",
     "without_key",

@@ -10,6 +10,11 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 UNMATCHED = "unmatched"
 
+# Where a request's scope keeps what a trusted proxy says was called, as it said it, and the host
+# that was called, once the door has looked at it.
+FORWARDED_HOST = "orchestrator.forwarded_host"
+CALLED_HOST = "orchestrator.called_host"
+
 
 def route_of(scope: Mapping[str, Any]) -> str:
     """Returns the template of a routed request's path, such as /containers/{id}, or UNMATCHED:
@@ -25,6 +30,16 @@ def path_of(scope: Mapping[str, Any]) -> str:
     """
     path, before = str(scope["path"]), str(scope.get("app_root_path", scope.get("root_path", "")))
     return path.removeprefix(before) if path == before or path.startswith(f"{before}/") else path
+
+
+def root_of(scope: Mapping[str, Any]) -> str:
+    """Returns what stands before all paths for whoever asks, such as /docker; mostly nothing."""
+    return str(scope.get("root_path", ""))
+
+
+def called_host(scope: Mapping[str, Any]) -> str:
+    """Returns the name or address that a request was made to, without brackets and port."""
+    return str(scope.get(CALLED_HOST, "localhost"))
 
 
 def values(scope: Message, name: bytes) -> list[str]:

@@ -6,6 +6,7 @@ of another origin that would change something, a missing or wrong key, and a bod
 
 import base64
 import binascii
+import ipaddress
 import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from .. import callers, errors
 from ..callers import Caller
 from ..host import OwnBridges
 from ..settings import Settings, is_loopback
-from .asgi import App, Message, Receive, Send, values
+from .asgi import CALLED_HOST, FORWARDED_HOST, App, Message, Receive, Send, values
 from .keys import Keyring
 from .route_table import RouteTable
 
@@ -58,15 +59,20 @@ class Door:
             )
 
     def _check_host(self, scope: Message) -> str:
-        """Returns the Host header, "" where HTTP/1.0 has none; raises HostNotAllowed."""
+        """Returns the Host header, "" where HTTP/1.0 has none; raises HostNotAllowed. Notes which
+        host was called: what a trusted proxy says, or this one.
+        """
         hosts = values(scope, b"host")
-        if not hosts and scope["http_version"] == "1.0":
-            return ""
-        match = _HOST.fullmatch(hosts[0]) if len(hosts) == 1 else None
-        if match is None:
-            raise errors.HostNotAllowed("Send one Host header, with the name that you call.")
-        name = match[1].lower().removesuffix(".").strip("[]")
         bound = bound_address(scope)
+        forwarded = named_host(scope.get(FORWARDED_HOST, ""))
+        if not hosts and scope["http_version"] == "1.0":
+            unspecified = bound in (None, "", "0.0.0.0", "::")
+            scope[CALLED_HOST] = forwarded or ("localhost" if unspecified else bound)
+            return ""
+        name = named_host(hosts[0]) if len(hosts) == 1 else None
+        if name is None:
+            raise errors.HostNotAllowed("Send one Host header, with the name that you call.")
+        scope[CALLED_HOST] = forwarded or name
         if (
             name == "localhost"
             or name.endswith(".localhost")
@@ -129,6 +135,22 @@ class Door:
                 f'The key "{key.name}" may only read. Use one with the scope write.'
             )
         return Caller(key.name, key.scope, peer, key.containers)
+
+
+def named_host(text: str) -> str | None:
+    """Returns the name or address in a Host header, without port and brackets; None for a header
+    that is none.
+    """
+    match = _HOST.fullmatch(text)
+    if match is None:
+        return None
+    name = match[1].lower().removesuffix(".")
+    if not name.startswith("["):
+        return name
+    try:
+        return str(ipaddress.IPv6Address(name.strip("[]")))
+    except ValueError:
+        return None
 
 
 def _peer(scope: Message) -> str:

@@ -22,6 +22,7 @@ from .containers import (
     ContainerCounts,
     ContainerEnv,
     Limits,
+    Published,
     RemovedContainer,
     State,
 )
@@ -121,6 +122,7 @@ __all__ = [
     "PortTable",
     "Problem",
     "Program",
+    "Published",
     "Ready",
     "RemovedContainer",
     "Sample",

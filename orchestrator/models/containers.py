@@ -35,8 +35,17 @@ class Limits(Model):
     pids: int | None = Field(None, description="Processes and threads.")
 
 
+class Published(Model):
+    """Where the engine publishes a container's first TCP port."""
+
+    port: int
+    addresses: tuple[str, ...]  # of the engine's host, IPv4 first; "" is all there are
+
+
 class Container(Model):
-    """A container as the engine last described it."""
+    """A container as the engine last described it. `url`, `host` and `port` are null until a route
+    shows it to somebody: they depend on who asks.
+    """
 
     id: str = Field(description="The first 12 characters of the container's id.")
     name: str
@@ -62,7 +71,12 @@ class Container(Model):
         " container that this service did not create. `GET /containers/{id}/env` has the values.",
     )
     managed: bool = Field(description="Whether this service created the container.")
-    url: str | None = Field(None, description="Where the first TCP port answers on this host.")
+    url: str | None = Field(
+        None,
+        description="Where its first TCP port answers whoever asks; null if it publishes none.",
+    )
+    host: str | None = Field(None, description="The name or address that `port` answers on.")
+    port: int | None = Field(None, description="The host port of its first TCP port.")
     limits: Limits = Limits()
     port_changed: bool = Field(
         False, description="Whether this start moved the container to another port."
@@ -76,6 +90,7 @@ class Container(Model):
 
     # For the service itself; not part of an answer.
     full_id: str = Field(exclude=True)
+    published: Published | None = Field(default=None, exclude=True)
     earlier_ids: tuple[str, ...] = Field(default=(), exclude=True)  # full ones, the last one last
     moved_image: str | None = Field(default=None, exclude=True)  # the commit that a move made
     held_ports: dict[int, str] = Field(default={}, exclude=True)  # port -> container port, live
@@ -109,6 +124,8 @@ class Container(Model):
         "env": ["GREETING", "PATH"],
         "managed": True,
         "url": "http://localhost:8001",
+        "host": "localhost",
+        "port": 8001,
         "limits": {"memory": 268435456, "cpus": 1.0, "pids": 512},
         "port_changed": False,
         "previous_ports": None,

@@ -66,7 +66,7 @@ class Spec:
     name: str | None  # None: the engine invents one
     container_ports: tuple[str, ...]  # those that get a host port each, in the order asked for
     confinement: Confinement
-    publish_address: str
+    publish_addresses: tuple[str, ...]  # of the engine's host; none: all it has
     owner: str | None = None  # the name of the caller's key
     key: str | None = None  # its idempotency key
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from ..addresses import bracketed
 from ..labels import (
     LABEL_IMAGE,
     LABEL_MANAGED,
@@ -17,7 +18,7 @@ from ..labels import (
     LABEL_REQUEST,
     LABEL_START,
 )
-from ..models import Container, Limits, Listed
+from ..models import Container, Limits, Listed, Published
 from .images import variables
 
 # A listing and an inspection write the time before which nothing happened like this.
@@ -29,7 +30,6 @@ _PODMAN_STATES = {
     "stopping": "running",
     "stopped": "exited",
 }
-_WILDCARDS = ("0.0.0.0", "::", "")
 
 
 def parse_container(payload: Mapping[str, Any]) -> Container:
@@ -53,7 +53,7 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
         status=status,
         state=status,
         image=(labels.get(LABEL_IMAGE) if earlier_ids else None) or config["Image"],
-        ports={key: f"{address}:{port}" for key, (address, port) in published.items()},
+        ports={key: f"{bracketed(address)}:{port}" for key, (address, port) in published.items()},
         created=_time(payload["Created"]),
         health=_health(state) if runs else None,
         started_at=_time_or_none(state.get("StartedAt")),
@@ -62,7 +62,7 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
         labels=labels,
         env=list(environment_of(payload)) if managed else [],
         managed=managed,
-        url=_url(published),
+        published=_first_tcp(bound, published),
         limits=Limits(
             memory=host.get("Memory") or None,
             cpus=_cpus(host),
@@ -162,7 +162,7 @@ def _host_ports(ports: Mapping[str, Any]) -> dict[int, str]:
 
 def _published(ports: Mapping[str, Any], order: Sequence[str]) -> dict[str, tuple[str, int]]:
     """container port -> address and port; of several, the lowest port of an IPv4 address. Those in
-    `order` come first.
+    `order` come first. Podman's address of all there are is empty.
     """
     shown: dict[str, tuple[str, int]] = {}
     for container_port in sorted(
@@ -172,15 +172,22 @@ def _published(ports: Mapping[str, Any], order: Sequence[str]) -> dict[str, tupl
         usable = [binding for binding in bindings or () if binding.get("HostPort")]
         if usable:
             first = min(usable, key=lambda each: (":" in each["HostIp"], int(each["HostPort"])))
-            shown[container_port] = (first["HostIp"], int(first["HostPort"]))
+            shown[container_port] = (first["HostIp"] or "0.0.0.0", int(first["HostPort"]))
     return shown
 
 
-def _url(published: Mapping[str, tuple[str, int]]) -> str | None:
-    for container_port, (address, port) in published.items():
+def _first_tcp(
+    bound: Mapping[str, Any], published: Mapping[str, tuple[str, int]]
+) -> Published | None:
+    """The first TCP port of those shown, on all the addresses that have it."""
+    for container_port, (_, port) in published.items():
         if container_port.endswith("/tcp"):
-            host = "localhost" if address in _WILDCARDS else address
-            return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            addresses = {
+                str(binding["HostIp"])
+                for binding in bound[container_port]
+                if binding.get("HostPort") == str(port)
+            }
+            return Published(port=port, addresses=sorted(addresses, key=lambda each: ":" in each))
     return None
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..labels import (
@@ -39,7 +39,7 @@ def create_body(spec: Spec, ports: Mapping[str, int], create_id: str) -> dict[st
         "HostConfig": {
             **confined["HostConfig"],
             "PortBindings": {
-                container_port: [{"HostIp": spec.publish_address, "HostPort": str(port)}]
+                container_port: bindings(spec.publish_addresses, port)
                 for container_port, port in ports.items()
             },
             "RestartPolicy": {"Name": policy, "MaximumRetryCount": int(retries or 0)},
@@ -51,6 +51,13 @@ def create_body(spec: Spec, ports: Mapping[str, int], create_id: str) -> dict[st
     if request.command is not None:
         body["Cmd"] = request.command
     return body
+
+
+def bindings(addresses: Sequence[str], port: int | str) -> list[dict[str, str]]:
+    """What publishes one port on these addresses of the engine's host; without any, on all there
+    are: an engine takes an empty one for IPv4 and, where its host has that, IPv6.
+    """
+    return [{"HostIp": address, "HostPort": str(port)} for address in addresses or ("",)]
 
 
 def confined_body(confinement: Confinement) -> dict[str, Any]:

@@ -4,9 +4,10 @@ Docker cannot change the ports of a container that exists, so a move makes anoth
 in nothing else. Shapes are those of `GET /containers/{id}/json` and `POST /containers/create`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..addresses import bracketed
 from ..labels import (
     LABEL_CREATE,
     LABEL_IMAGE,
@@ -19,7 +20,7 @@ from ..labels import (
 )
 from ..models import Blueprint, Container
 from .containers import parse_container, words
-from .create import port_list
+from .create import bindings, port_list
 
 # Networks that are modes rather than networks: a container is in them or not, without settings.
 _MODES = ("default", "bridge", "host", "none")
@@ -35,12 +36,15 @@ def rebuilt_body(
     *,
     image: str,
     ports: Mapping[str, int],
+    publish_addresses: Sequence[str] = (),
     create_id: str,
 ) -> dict[str, Any]:
     """Makes the body of a create for the successor of a container: the same on other ports.
 
     `container` is what `payload` was parsed to; `image` is the commit of its file system, `ports`
-    are the ports that change or stay, by container port, and `create_id` marks this create.
+    are the ports that change or stay, by container port, and `create_id` marks this create. One
+    that was published on all addresses of IPv4 is published on `publish_addresses` if these have
+    all of IPv4 in them, too.
     """
     config = dict(payload["Config"])
     host = dict(payload["HostConfig"])
@@ -51,11 +55,8 @@ def rebuilt_body(
     if config.get("Hostname") == container.id:  # Docker's own choice; it makes the same one again
         del config["Hostname"]
     host["PortBindings"] = {
-        container_port: [
-            binding | {"HostPort": str(ports.get(container_port, binding["HostPort"]))}
-            for binding in bindings or ()
-        ]
-        for container_port, bindings in (host.get("PortBindings") or {}).items()
+        container_port: _rebound(bound or (), ports.get(container_port), publish_addresses)
+        for container_port, bound in (host.get("PortBindings") or {}).items()
     }
     anonymous = _anonymous_volumes(payload)
     host["Mounts"] = [
@@ -121,6 +122,20 @@ def _primary_network(payload: Mapping[str, Any]) -> str:
     return mode
 
 
+def _rebound(
+    bound: Sequence[Mapping[str, str]], port: int | None, publish_addresses: Sequence[str]
+) -> list[dict[str, str]]:
+    """The bindings of one container port on its new host port, or on those that they have."""
+    all_of_ipv4 = not publish_addresses or "0.0.0.0" in publish_addresses
+    if [each.get("HostIp") for each in bound] == ["0.0.0.0"] and all_of_ipv4:
+        return bindings(publish_addresses, port or bound[0]["HostPort"])
+    return [{**each, "HostPort": str(port or each["HostPort"])} for each in bound]
+
+
+def _is_ipv6(binding: Mapping[str, str]) -> bool:
+    return ":" in (binding.get("HostIp") or "")
+
+
 def _anonymous_volumes(payload: Mapping[str, Any]) -> dict[str, tuple[str, bool]]:
     """Target -> name, and whether it is read-only, of volumes that the engine named itself."""
     host = payload["HostConfig"]
@@ -140,11 +155,11 @@ def _labels(
     create_id: str,
     anonymous: Mapping[str, tuple[str, bool]],
 ) -> dict[str, str]:
-    bindings = payload["HostConfig"].get("PortBindings") or {}
+    bound = payload["HostConfig"].get("PortBindings") or {}
     previous = {
-        container_port: f"{binding.get('HostIp') or '0.0.0.0'}:{binding['HostPort']}"
-        for container_port, each in bindings.items()
-        for binding in each or ()
+        container_port: f"{bracketed(binding.get('HostIp') or '0.0.0.0')}:{binding['HostPort']}"
+        for container_port, each in bound.items()
+        for binding in sorted(each or (), key=_is_ipv6, reverse=True)  # the last one counts
     }
     volumes = (*words(container.labels, LABEL_VOLUMES), *(name for name, _ in anonymous.values()))
     own = {container_port: port for port, container_port in container.own_ports.items()}

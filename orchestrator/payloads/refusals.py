@@ -12,7 +12,10 @@ _PORT_TAKEN = re.compile(
     r"port is already allocated|address already in use|ports are not available"
     r"|all ports are allocated"
 )
+# Behind an address, which of IPv6 has colons of its own; in brackets, but where it says "Bind for".
 _PORT_NUMBER = re.compile(r":(\d{1,5})(?::| |/|$)")
+_BIND_FOR = re.compile(r"Bind for \S*:(\d{1,5}) failed")
+_BRACKETED = re.compile(r"\[[0-9a-fA-F:.]*\]")
 _NO_INIT = re.compile(r"docker-init|init binary|catatonit")
 _BAD_COMMAND = re.compile(
     r"(oci runtime|container process|exec:).*(no such file or directory|not found in"
@@ -49,7 +52,7 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
     """Finds our error for an answer of the engine with an error status and its text."""
     low = text.lower()
     if _PORT_TAKEN.search(low):
-        number = _PORT_NUMBER.search(text)
+        number = _BIND_FOR.search(text) or _PORT_NUMBER.search(_BRACKETED.sub("", text))
         return errors.PortRefused("The port is taken.", int(number[1]) if number else None)
     if _NETWORK_FULL.search(low):
         return errors.NetworkFull(
@@ -72,6 +75,11 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
         return errors.EngineFailed(
             "The host does not have the address that containers are published on. The operator"
             " sets it with PUBLISH_ADDRESS."
+        )
+    if "address family not supported" in low or "cannot map from ipv6" in low:
+        return errors.EngineFailed(
+            "The engine cannot publish containers on an IPv6 address: its host has no IPv6, or the"
+            " engine runs without its proxy. The operator leaves IPv6 out of PUBLISH_ADDRESS."
         )
     if "cannot expose privileged port" in low:  # its advice is for the host
         return errors.EngineFailed(

@@ -6,6 +6,7 @@
     ports         which host port is whose
     pages         /docs and /redoc
     dependencies  what routes are given: the service, a container's id, the caller, time-outs
+    addresses     where a container answers, for the one who asks
     streams       server-sent events, and how they end
 
 To add a route, write its function in its noun's file, with an operation id, a summary, a docstring
@@ -15,6 +16,6 @@ the `router`. What it answers with is `tagged` where it stays the same for a whi
 `holds_secrets` where it shows some. A new noun is a file here and a line in main's ROUTERS.
 """
 
-from . import containers, pages, ports, service, statistics
+from . import addresses, containers, pages, ports, service, statistics
 
-__all__ = ["containers", "pages", "ports", "service", "statistics"]
+__all__ = ["addresses", "containers", "pages", "ports", "service", "statistics"]

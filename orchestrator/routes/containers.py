@@ -14,7 +14,8 @@ from ..models import (
     CreateRequest,
     RemovedContainer,
 )
-from .dependencies import AnyCaller, ContainerKey, Grace, ListedService
+from .addresses import Shown
+from .dependencies import AnyCaller, ContainerKey, Grace, ListedService, RootPath
 
 router = APIRouter(tags=["containers"])
 
@@ -58,6 +59,8 @@ CREATED: dict[int | str, dict[str, Any]] = {
 async def create(
     service: ListedService,
     caller: AnyCaller,
+    shown: Shown,
+    root: RootPath,
     response: Response,
     body: CreateBody = ALL_DEFAULTS,
     key: IdempotencyKey = None,
@@ -75,8 +78,8 @@ async def create(
     else:
         container, created = await service.keyed_creates.create(body, caller, key)
         response.status_code = 201 if created else 200
-    response.headers["Location"] = f"/containers/{container.id}"
-    return container
+    response.headers["Location"] = f"{root}/containers/{container.id}"
+    return shown.show(container)
 
 
 @router.get(
@@ -88,10 +91,10 @@ async def create(
 )
 @tagged
 async def containers(
-    service: ListedService, wanted: Annotated[ContainerFilter, Query()]
+    service: ListedService, shown: Shown, wanted: Annotated[ContainerFilter, Query()]
 ) -> list[Container]:
     """Running, stopped and created ones, this service's and others', the newest first."""
-    return [found for found in service.inventory.all() if wanted.matches(found)]
+    return shown.show_all(found for found in service.inventory.all() if wanted.matches(found))
 
 
 @router.get(
@@ -102,9 +105,9 @@ async def containers(
     responses=openapi_responses((errors.EngineUnavailable,)),
 )
 @tagged
-async def running(service: ListedService) -> list[Container]:
+async def running(service: ListedService, shown: Shown) -> list[Container]:
     """Those whose state is `running`, the newest first."""
-    return [found for found in service.inventory.all() if found.state == "running"]
+    return shown.show_all(found for found in service.inventory.all() if found.state == "running")
 
 
 @router.get(
@@ -115,9 +118,9 @@ async def running(service: ListedService) -> list[Container]:
     responses=openapi_responses((*ONE, errors.EngineUnavailable)),
 )
 @tagged
-async def container(service: ListedService, key: ContainerKey) -> Container:
+async def container(service: ListedService, shown: Shown, key: ContainerKey) -> Container:
     """The container as it is now; a stopped one has no ports."""
-    return service.inventory.get(key)
+    return shown.show(service.inventory.get(key))
 
 
 @router.get(
@@ -142,14 +145,14 @@ async def env(service: ListedService, caller: AnyCaller, key: ContainerKey) -> C
     response_description="The container, running.",
     responses=openapi_responses(RUN),
 )
-async def start(service: ListedService, key: ContainerKey) -> Container:
+async def start(service: ListedService, shown: Shown, key: ContainerKey) -> Container:
     """Starts a stopped container on the port it had. One that runs is left as it is.
 
     If somebody else has the port by now, the container moves: it is made once more, with all
     that is in it, on another port. `port_changed` is true then, `previous_ports` says where it
     was, and its `previous_id` leads to it as well as the new one.
     """
-    return await service.lifecycle.start(key)
+    return shown.show(await service.lifecycle.start(key))
 
 
 @router.post(
@@ -159,11 +162,13 @@ async def start(service: ListedService, key: ContainerKey) -> Container:
     response_description="The container, stopped.",
     responses=openapi_responses(CHANGE),
 )
-async def stop(service: ListedService, key: ContainerKey, grace: Grace = 10) -> Container:
+async def stop(
+    service: ListedService, shown: Shown, key: ContainerKey, grace: Grace = 10
+) -> Container:
     """Sends the stop signal, and kills after `timeout` seconds. One that is stopped is left
     as it is. Its ports are given to others only when no other port is free.
     """
-    return await service.lifecycle.stop(key, grace)
+    return shown.show(await service.lifecycle.stop(key, grace))
 
 
 @router.post(
@@ -173,11 +178,13 @@ async def stop(service: ListedService, key: ContainerKey, grace: Grace = 10) -> 
     response_description="The container, running.",
     responses=openapi_responses(RUN),
 )
-async def restart(service: ListedService, key: ContainerKey, grace: Grace = 10) -> Container:
+async def restart(
+    service: ListedService, shown: Shown, key: ContainerKey, grace: Grace = 10
+) -> Container:
     """Stops it and starts it on the same ports. One that is stopped is started, and moves to
     other ports if it must, as with a start.
     """
-    return await service.lifecycle.restart(key, grace)
+    return shown.show(await service.lifecycle.restart(key, grace))
 
 
 @router.delete(

@@ -10,6 +10,7 @@ from fastapi import Depends, Path, Query, Request, Response
 
 from .. import callers, errors
 from ..callers import Caller
+from ..http import root_of
 from ..models import Container
 from ..service import Service
 
@@ -44,7 +45,13 @@ async def get_caller() -> Caller:
     return callers.current.get()
 
 
+async def get_root_path(request: Request) -> str:
+    """Returns what stands before all paths for the one who asks; mostly nothing."""
+    return root_of(request.scope)
+
+
 AnyCaller = Annotated[Caller, Depends(get_caller)]
+RootPath = Annotated[str, Depends(get_root_path)]
 AnyService = Annotated[Service, Depends(get_service)]
 ListedService = Annotated[Service, Depends(get_listed_service)]
 ContainerKey = Annotated[

@@ -9,7 +9,7 @@ from .. import __version__, errors
 from ..http import always_answered, without_key
 from ..http.openapi import ENGINE, openapi_responses
 from ..models import Alive, DockerHealth, Endpoint, Health, Index, Ready
-from .dependencies import AnyService, ListedService
+from .dependencies import AnyService, ListedService, RootPath
 
 router = APIRouter(tags=["service"])
 
@@ -23,12 +23,16 @@ PING_SECONDS = 2.0
     summary="What this is, and every endpoint",
     response_description="The service.",
 )
-async def index(request: Request) -> Index:
+async def index(request: Request, root: RootPath) -> Index:
     """The name and version of the service, links to its documentation, and its endpoints."""
     return Index(
         name=request.app.title,
         version=request.app.version,
-        links={"docs": "/docs", "redoc": "/redoc", "openapi": "/openapi.json"},
+        links={
+            "docs": f"{root}/docs",
+            "redoc": f"{root}/redoc",
+            "openapi": f"{root}/openapi.json",
+        },
         endpoints=[
             Endpoint(method=method, path=route.path, summary=route.summary or "")
             for route in request.app.routes

@@ -7,6 +7,7 @@ after a while, start their own with `start_service`.
 """
 
 import copy
+import errno
 import fcntl
 import io
 import os
@@ -82,12 +83,17 @@ PORTS = Blocks()
 
 
 def _can_be_bound(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("0.0.0.0", port))
-        except OSError:
-            return False
-        return True
+    """On IPv4 and IPv6, for on both a container's port is published."""
+    for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+        with suppress(OSError), socket.socket(family) as probe:  # IPv6 may be off
+            if family == socket.AF_INET6:
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            try:
+                probe.bind((address, port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    return False
+    return True
 
 
 def remove_in_range(client: docker.DockerClient, service: Service) -> None:

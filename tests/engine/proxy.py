@@ -18,18 +18,21 @@ class Proxy:
     `tells` is unset, what comes on the connections that asked for events is dropped.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
+        """At a path, or without one on a TCP port: a service sees no processes through that."""
         if not ENGINE.startswith("unix://"):
             pytest.skip(f"the engine at {ENGINE} has no socket for a proxy to stand in front of")
-        self.address = f"unix://{path}"
         self.flows, self.tells = threading.Event(), threading.Event()
         self.flows.set()
         self.tells.set()
         self.subscriptions = 0  # how often somebody has asked for events
         self._sockets: list[socket.socket] = []
         self._streams: set[socket.socket] = set()  # the engine's sides of those with events
-        self._listener = self._keep(socket.socket(socket.AF_UNIX))
-        self._listener.bind(str(path))
+        family = socket.AF_INET if path is None else socket.AF_UNIX
+        self._listener = self._keep(socket.socket(family))
+        self._listener.bind(("127.0.0.1", 0) if path is None else str(path))
+        place = self._listener.getsockname()
+        self.address = f"tcp://127.0.0.1:{place[1]}" if path is None else f"unix://{path}"
         self._listener.listen(64)
         threading.Thread(target=self._accept, daemon=True).start()
 

@@ -187,13 +187,17 @@ def fetch(port: int, path: str = "/health", seconds: float = 30.0) -> httpx.Resp
 
 
 @contextmanager
-def listening(port: int, address: str = "0.0.0.0") -> Iterator[socket.socket]:
-    """A process of the host, this one, listens on a port; on `::` for both protocol versions."""
+def listening(
+    port: int, address: str = "0.0.0.0", *, only: bool = False
+) -> Iterator[socket.socket]:
+    """A process of the host, this one, listens on a port; on `::` for both protocol versions, or
+    for IPv6 `only`.
+    """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(only))
         listener.bind((address, port))
         listener.listen()
         yield listener

@@ -19,7 +19,7 @@ Inspect = Callable[[str], dict[str, Any]]
 
 CONTAINER_FIELDS = {
     "id", "name", "status", "image", "ports", "created", "state", "health", "started_at",
-    "finished_at", "exit_code", "labels", "env", "managed", "url", "limits",
+    "finished_at", "exit_code", "labels", "env", "managed", "url", "host", "port", "limits",
     "port_changed", "previous_ports", "previous_id",
 }  # fmt: skip
 RFC3339_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
@@ -48,7 +48,8 @@ def test_a_container_is_cloned_and_answers_on_its_port(service: Service, inspect
     assert container["image"] == IMAGE
     assert container["ports"] == {"5000/tcp": f"0.0.0.0:{port}"}
     assert port in port_range(service)
-    assert container["url"] == f"http://localhost:{port}"
+    assert container["url"] == f"http://127.0.0.1:{port}"  # as the service is called
+    assert (container["host"], container["port"]) == ("127.0.0.1", port)
     assert container["managed"] is True
     assert container["health"] == "starting"
     assert container["limits"] == {"memory": 512 * 1024 * 1024, "cpus": 1.0, "pids": 512}
@@ -230,7 +231,7 @@ def test_every_container_port_gets_a_port(service: Service, inspect: Inspect) ->
     assert set(ports) <= set(port_range(service))
     assert container["labels"]["orchestration-api.ports"] == ",".join(map(str, ports))
     assert bindings(inspect(container["id"])) == {
-        key: [{"HostIp": "0.0.0.0", "HostPort": str(port)}]
+        key: [{"HostIp": "", "HostPort": str(port)}]
         for key, port in zip(("5000/tcp", "5001/tcp", "53/udp"), ports, strict=True)
     }
     for key, port in zip(("5000/tcp", "5001/tcp", "53/udp"), ports, strict=True):

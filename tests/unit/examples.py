@@ -60,7 +60,7 @@ def spec(
     request: CreateRequest,
     image: Image | None = None,
     *,
-    publish_address: str = "0.0.0.0",
+    publish_addresses: tuple[str, ...] = (),
     owner: str | None = None,
     key: str | None = None,
 ) -> Spec:
@@ -72,7 +72,7 @@ def spec(
         name=request.name,
         container_ports=("5000/tcp",),
         confinement=confinement_of(request, limits_of(request, settings), image, settings),
-        publish_address=publish_address,
+        publish_addresses=publish_addresses,
         owner=owner,
         key=key,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.models import Container, Limits
+from orchestrator.models import Container, Limits, Published
 from orchestrator.payloads import (
     environment_of,
     is_husk,
@@ -76,7 +76,9 @@ def test_a_running_container_of_ours(engine: str) -> None:
     assert found.started_at is not None
     assert found.started_at >= found.created
     assert (found.finished_at, found.exit_code) == (None, None)
-    assert found.url in {f"http://localhost:{ports[key]}" for key in ("5000/tcp", "9000/tcp")}
+    assert found.published is not None
+    assert found.published.port in {ports[key] for key in ("5000/tcp", "9000/tcp")}
+    assert (found.url, found.host, found.port) == (None, None, None)  # nobody has asked
 
 
 @on_every_engine
@@ -119,7 +121,7 @@ def test_a_paused_container_keeps_its_ports(engine: str) -> None:
 def test_an_exited_container_holds_no_port_and_says_how_it_ended(engine: str) -> None:
     found, (port,) = parse(engine, "exited"), bound(engine, "exited").values()
     assert (found.status, found.runs, found.exit_code) == ("exited", False, 3)
-    assert (found.ports, found.held_ports, found.url) == ({}, {}, None)
+    assert (found.ports, found.held_ports, found.published) == ({}, {}, None)
     assert found.own_ports == {port: "5000/tcp"}
     assert found.finished_at is not None
     assert found.started_at is not None
@@ -166,7 +168,7 @@ def test_health_is_unknown_without_a_check(engine: str) -> None:
 def test_a_port_on_one_address_shows_it(engine: str) -> None:
     found, ports = parse(engine, "loopback"), bound(engine, "loopback")
     assert found.ports == {"5000/tcp": f"127.0.0.1:{ports['5000/tcp']}"}
-    assert found.url == f"http://127.0.0.1:{ports['5000/tcp']}"
+    assert found.published == Published(port=ports["5000/tcp"], addresses=("127.0.0.1",))
 
 
 @on_every_engine
@@ -174,16 +176,33 @@ def test_a_port_on_ipv4_and_ipv6_is_one_and_shows_ipv4(engine: str) -> None:
     found, ports = parse(engine, "any-address"), bound(engine, "any-address")
     assert found.ports == {"5000/tcp": f"0.0.0.0:{ports['5000/tcp']}"}
     assert found.held_ports == {ports["5000/tcp"]: "5000/tcp"}
+    at = found.published
+    assert at is not None
+    assert (at.port, at.addresses[0]) == (ports["5000/tcp"], "0.0.0.0")
+    assert at.addresses[1:] in ((), ("::",))  # what the engine's host has
 
 
 @on_every_engine
-def test_an_ipv6_address_makes_a_url(engine: str) -> None:
-    raw = inspection(engine, "loopback")
-    raw["NetworkSettings"]["Ports"]["5000/tcp"][0]["HostIp"] = "::1"
-    port = bound(engine, "loopback")["5000/tcp"]
-    assert parse_container(raw).url == f"http://[::1]:{port}"
-    raw["NetworkSettings"]["Ports"]["5000/tcp"][0]["HostIp"] = "::"
-    assert parse_container(raw).url == f"http://localhost:{port}"
+def test_two_host_ports_of_one_container_port(engine: str) -> None:
+    """As 20.10 gives them out of a range: one of IPv4 and another of IPv6."""
+    raw = inspection(engine, "any-address")
+    raw["NetworkSettings"]["Ports"]["5000/tcp"] = [
+        {"HostIp": "::", "HostPort": "8950"},
+        {"HostIp": "0.0.0.0", "HostPort": "8952"},
+    ]
+    found = parse_container(raw)
+    assert found.ports == {"5000/tcp": "0.0.0.0:8952"}
+    assert found.published == Published(port=8952, addresses=("0.0.0.0",))
+    assert set(found.held_ports) == {8950, 8952}
+
+
+@on_every_engine
+def test_an_address_that_is_empty_is_all_there_are(engine: str) -> None:
+    raw, port = inspection(engine, "loopback"), bound(engine, "loopback")["5000/tcp"]
+    raw["NetworkSettings"]["Ports"]["5000/tcp"][0]["HostIp"] = ""
+    found = parse_container(raw)
+    assert found.ports == {"5000/tcp": f"0.0.0.0:{port}"}
+    assert found.published == Published(port=port, addresses=("",))
 
 
 @on_every_engine
@@ -213,7 +232,8 @@ def test_ports_that_the_engine_chose_are_held_but_not_the_containers_own(engine:
 @pytest.mark.parametrize("case", ["host-network", "unpublished"])
 def test_a_container_without_published_ports(engine: str, case: str) -> None:
     found = parse(engine, case)
-    assert (found.ports, found.held_ports, found.own_ports, found.url) == ({}, {}, {}, None)
+    assert (found.ports, found.held_ports, found.own_ports) == ({}, {}, {})
+    assert found.published is None
     assert found.runs
 
 

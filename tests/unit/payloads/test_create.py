@@ -27,8 +27,8 @@ def test_a_request_without_wishes() -> None:
     assert made["ExposedPorts"] == {"5000/tcp": {}, "53/udp": {}}
     host = made["HostConfig"]
     assert host["PortBindings"] == {
-        "5000/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8001"}],
-        "53/udp": [{"HostIp": "0.0.0.0", "HostPort": "8002"}],
+        "5000/tcp": [{"HostIp": "", "HostPort": "8001"}],  # of IPv4, and IPv6 where there is that
+        "53/udp": [{"HostIp": "", "HostPort": "8002"}],
     }
     assert host["Memory"] == 512 * MIB
     assert host["RestartPolicy"]["Name"] == "no"
@@ -60,13 +60,16 @@ def test_a_request_with_every_wish() -> None:
             "start": False,
         }
     )
-    made = body(request, publish_address="127.0.0.1")
+    made = body(request, publish_addresses=("127.0.0.1", "::1"))
     assert made["Env"] == ["A=1", "B=x=y"]
     assert made["Cmd"] == ["sleep", "600"]
     assert made["Labels"]["team"] == "blue"
     assert made["Labels"]["orchestration-api.start"] == "false"
     host = made["HostConfig"]
-    assert host["PortBindings"]["53/udp"] == [{"HostIp": "127.0.0.1", "HostPort": "8002"}]
+    assert host["PortBindings"]["53/udp"] == [
+        {"HostIp": "127.0.0.1", "HostPort": "8002"},
+        {"HostIp": "::1", "HostPort": "8002"},
+    ]
     assert host["NanoCpus"] == 290_000_000
     assert host["PidsLimit"] == 100
     assert host["RestartPolicy"] == {"Name": "on-failure", "MaximumRetryCount": 3}

@@ -10,12 +10,15 @@ from orchestrator.payloads.rebuild import MAX_EARLIER_IDS, endpoints
 from ..examples import ENGINES, payload
 
 
-def rebuilt(source: dict[str, Any], **ports: int) -> dict[str, Any]:
+def rebuilt(
+    source: dict[str, Any], publish: tuple[str, ...] = (), /, **ports: int
+) -> dict[str, Any]:
     return rebuilt_body(
         source,
         parse_container(source),
         image="moved:1",
         ports=ports or {"5000/tcp": 8777},
+        publish_addresses=publish,
         create_id="c",
     )
 
@@ -27,7 +30,7 @@ def exited(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def test_only_ports_image_labels_and_the_given_host_name_differ(exited: dict[str, Any]) -> None:
-    body = rebuilt(exited)
+    body = rebuilt(exited, ("0.0.0.0",))
     config = {**exited["Config"]}
     assert config.pop("Hostname") == exited["Id"][:12]
     assert config.pop("Image") != body["Image"] == "moved:1"
@@ -40,6 +43,39 @@ def test_only_ports_image_labels_and_the_given_host_name_differ(exited: dict[str
     host.pop("Mounts", None)
     assert {key: body["HostConfig"][key] for key in host} == host
     assert body["NetworkingConfig"] == {"EndpointsConfig": {}}
+
+
+@pytest.mark.parametrize(
+    ("before", "setting", "after"),
+    [
+        # One that was made before there was IPv6 gets it now, unless the setting says otherwise.
+        (["0.0.0.0"], (), [""]),
+        (["0.0.0.0"], ("0.0.0.0", "::"), ["0.0.0.0", "::"]),
+        (["0.0.0.0"], ("0.0.0.0",), ["0.0.0.0"]),
+        (["0.0.0.0"], ("10.0.0.5",), ["0.0.0.0"]),
+        # No one is published on more than it was meant to be.
+        (["127.0.0.1"], (), ["127.0.0.1"]),
+        (["127.0.0.1", "::1"], (), ["127.0.0.1", "::1"]),
+        (["::"], (), ["::"]),
+        ([""], ("0.0.0.0",), [""]),
+        (["0.0.0.0", "::"], ("0.0.0.0",), ["0.0.0.0", "::"]),
+    ],
+)
+def test_a_move_publishes_on_the_same_addresses_or_all(
+    exited: dict[str, Any], before: list[str], setting: tuple[str, ...], after: list[str]
+) -> None:
+    exited["HostConfig"]["PortBindings"] = {
+        "5000/tcp": [{"HostIp": address, "HostPort": "8001"} for address in before],
+        "53/udp": [{"HostIp": address, "HostPort": "8002"} for address in before],
+    }
+    body = rebuilt(exited, setting)
+    assert body["HostConfig"]["PortBindings"] == {
+        "5000/tcp": [{"HostIp": address, "HostPort": "8777"} for address in after],
+        "53/udp": [{"HostIp": address, "HostPort": "8002"} for address in after],
+    }
+    previous = body["Labels"]["orchestration-api.previous-ports"]
+    first = {"": "0.0.0.0", "::": "[::]"}.get(before[0], before[0])
+    assert previous == f"5000/tcp={first}:8001,53/udp={first}:8002"
 
 
 def test_a_limit_of_cpus_that_podman_tells_twice_is_asked_for_once(exited: dict[str, Any]) -> None:

@@ -110,6 +110,37 @@ def test_a_refused_port_is_named(engine: str, case: str) -> None:
     assert error.fields == {"port": int(port)}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Bind for 0.0.0.0:8950 failed: port is already allocated",
+        "Bind for :::8950 failed: port is already allocated",
+        "Bind for fd00::5:8950 failed: port is already allocated",
+        "Error starting userland proxy: listen tcp6 [::]:8950: bind: address already in use",
+        "Error starting userland proxy: listen tcp6 [fd00::5]:8950: bind: address already in use",
+        "failed to bind host port for [::]:8950:172.17.0.4:5000/tcp: address already in use",
+        "failed to bind host port for [fd00::5]:8950:172.17.0.4:5000/tcp: address already in use",
+    ],
+)
+def test_a_refused_port_is_named_on_either_address(text: str) -> None:
+    error = refusal(status=500, text=f"driver failed on endpoint x (4a39ff95): {text}")
+    assert isinstance(error, errors.PortRefused)
+    assert error.port == 8950
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "listen tcp6 [::]:8950: socket: address family not supported by protocol",
+        "cannot map from IPv6 to an IPv4-only container because the userland proxy is disabled",
+    ],
+)
+def test_an_engine_without_ipv6_says_which_setting_wants_it(text: str) -> None:
+    error = refusal(status=500, text=text)
+    assert isinstance(error, errors.EngineFailed)
+    assert "PUBLISH_ADDRESS" in said(error)
+
+
 @on_every_engine
 def test_an_address_that_the_host_does_not_have_is_not_a_taken_port(engine: str) -> None:
     """Another port would be refused as well: the setting PUBLISH_ADDRESS is wrong."""
