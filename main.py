@@ -46,7 +46,15 @@ from orchestrator.http import (
     openapi,
 )
 from orchestrator.models import Container
-from orchestrator.routes import addresses, containers, pages, ports, service, statistics
+from orchestrator.routes import (
+    addresses,
+    containers,
+    pages,
+    ports,
+    service,
+    statistics,
+    volumes,
+)
 from orchestrator.service import Service
 from orchestrator.settings import BadSettings, Settings, load_settings
 from orchestrator.statistics import Meters
@@ -62,12 +70,20 @@ Clones Docker containers and gives each a free host port without being asked for
 TAGS = [
     {"name": "containers", "description": "Create, look at, start, stop, restart, remove."},
     {"name": "statistics", "description": "What containers and the host use."},
+    {"name": "volumes", "description": "Which volumes this service has made."},
     {"name": "ports", "description": "Which host ports are whose."},
     {"name": "service", "description": "What this is and how it is."},
 ]
 
 # In this order: `/containers/stats` must be known before `/containers/{id}`.
-ROUTERS = (service.router, statistics.router, containers.router, ports.router, pages.router)
+ROUTERS = (
+    service.router,
+    statistics.router,
+    containers.router,
+    volumes.router,
+    ports.router,
+    pages.router,
+)
 
 # Seconds that a shutdown waits for open requests.
 REQUESTS_SECONDS = 5

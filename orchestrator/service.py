@@ -22,6 +22,7 @@ from .containers import (
     Mover,
     Networks,
     Starter,
+    Volumes,
 )
 from .engine import Engine
 from .host import HostPorts, own_container_id
@@ -53,6 +54,7 @@ class Service:
     creator: Creator
     keyed_creates: KeyedCreates
     lifecycle: Lifecycle
+    volumes: Volumes
     housekeeping: Housekeeping
     environments: Environments
     sampler: Sampler
@@ -97,6 +99,7 @@ class Service:
             creator=creator,
             keyed_creates=KeyedCreates(engine, mirror, creator),
             lifecycle=Lifecycle(engine, mirror, changes, claims, starter, leftovers),
+            volumes=Volumes(engine, inventory, changes),
             housekeeping=Housekeeping(mover, leftovers, settings.husk_grace),
             environments=Environments(engine, inventory, access),
             sampler=sampler,

@@ -9,6 +9,7 @@ move          makes a container once more, on other ports
 claim         the container that a caller names, for one change at a time
 changes       so many at once, one at a time for a container, each to its end
 leftovers     cleans up what failed and interrupted changes left
+volumes       volumes of ours: listed, removed
 networks      which network of ours a container goes on
 """
 
@@ -22,6 +23,7 @@ from .lifecycle import Lifecycle
 from .move import Mover
 from .networks import Networks
 from .start import Starter
+from .volumes import Volumes
 
 __all__ = [
     "Changes",
@@ -34,4 +36,5 @@ __all__ = [
     "Mover",
     "Networks",
     "Starter",
+    "Volumes",
 ]

@@ -71,7 +71,7 @@ class Creator:
         limits = limits_of(request, self._settings)
         with self._quotas.admit(limits, caller) as admission:
             await self._check_volumes(request)
-            image = await self._images.get(reference, request.pull)
+            image = await self._images.get(reference, request.pull, request.registry_auth)
             self._permissions.check_found(image)
             spec = self._settle(request, image, limits, caller, key)
             async with self._changes.turn("create"):
@@ -98,7 +98,7 @@ class Creator:
                 total=self._ports.capacity,
             )
         return Spec(
-            asked=request,
+            asked=request.model_copy(update={"registry_auth": None}),
             image=image,
             name=request.name or (name_of(key) if key is not None else None),
             container_ports=tuple(container_ports) or (FALLBACK_CONTAINER_PORT,),

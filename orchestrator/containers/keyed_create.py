@@ -39,9 +39,8 @@ class KeyedCreates:
         self._mirror = mirror
         self._inventory = mirror.inventory
         self._creator = creator
-        self._under_way: dict[
-            str, tuple[CreateRequest, asyncio.Future[tuple[Container, bool]]]
-        ] = {}
+        # By key: the fingerprint of the request, and what comes of it.
+        self._under_way: dict[str, tuple[str, asyncio.Future[tuple[Container, bool]]]] = {}
 
     async def create(
         self, request: CreateRequest, caller: Caller, key: str
@@ -54,12 +53,12 @@ class KeyedCreates:
         """
         if key in self._under_way:
             before, future = self._under_way[key]
-            if before != request:
+            if before != fingerprint(request):
                 raise _reused(None)
             container, _ = await asyncio.shield(future)
             return container, False
         future = asyncio.ensure_future(self._find_or_create(request, caller, key))
-        self._under_way[key] = request, future
+        self._under_way[key] = fingerprint(request), future
         future.add_done_callback(lambda _: self._under_way.pop(key))
         return await asyncio.shield(future)
 

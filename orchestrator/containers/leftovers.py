@@ -19,6 +19,9 @@ from ..errors import (
     EngineTimeout,
     EngineUnavailable,
     OrchestratorError,
+    VolumeInUse,
+    VolumeNotFound,
+    VolumeNotManaged,
 )
 from ..labels import LABEL_CREATE, LABEL_KEY, LABEL_VOLUMES
 from ..models import Container
@@ -74,6 +77,22 @@ class Leftovers:
             await self.discard_image(container.moved_image)
         for name in words(container.labels, LABEL_VOLUMES):
             await self._attempt(f"Volume {name!r}", self._engine.volumes.remove(name))
+
+    async def discard_volumes_of(self, container: Container) -> list[str]:
+        """Removes the volumes of a container that is gone, those that are ours and that nothing
+        else uses; their names. One that cannot be removed stays, and the log says why.
+        """
+        removed = []
+        for name in container.volumes:
+            try:
+                await self._engine.volumes.remove_own(name)
+            except (VolumeInUse, VolumeNotFound, VolumeNotManaged):
+                continue
+            except OrchestratorError as error:
+                log.warning("Volume %r stays: %s", name, error)
+                continue
+            removed.append(name)
+        return removed
 
     async def discard_image(self, name: str) -> None:
         """Removes an image that a move has made, unless a container is made from it."""

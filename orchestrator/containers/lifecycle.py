@@ -44,17 +44,23 @@ class Lifecycle:
         """
         return await self._changes.run(self._start, key)
 
-    async def stop(self, key: str, grace: int) -> Container:
-        """Stops a container, killing it after `grace` seconds. One that is stopped is a no-op."""
+    async def stop(self, key: str, grace: int | None) -> Container:
+        """Stops a container, killing it after `grace` seconds, by default those that it was created
+        with. One that is stopped is a no-op.
+        """
         return await self._changes.run(self._stop, key, grace)
 
-    async def restart(self, key: str, grace: int) -> Container:
+    async def restart(self, key: str, grace: int | None) -> Container:
         """Stops a container as `stop` does, and starts it as `start` does."""
         return await self._changes.run(self._restart, key, grace)
 
-    async def remove(self, key: str, grace: int, *, force: bool) -> RemovedContainer:
-        """Stops a container as `stop` does, or kills it with `force`, and removes it."""
-        return await self._changes.run(self._remove, key, grace, force)
+    async def remove(
+        self, key: str, grace: int | None, *, force: bool, volumes: bool
+    ) -> RemovedContainer:
+        """Stops a container as `stop` does, or kills it with `force`, and removes it; with
+        `volumes` also those of its volumes that are ours and that nothing else uses.
+        """
+        return await self._changes.run(self._remove, key, grace, force, volumes)
 
     async def _start(self, key: str) -> Container:
         async with self._claims.of(key) as container:
@@ -68,24 +74,36 @@ class Lifecycle:
                 return container
             return await self._starter.start(container)
 
-    async def _stop(self, key: str, grace: int) -> Container:
+    async def _stop(self, key: str, grace: int | None) -> Container:
         async with self._claims.of(key) as container:
             if container.runs:
-                await self._engine.containers.stop(container.full_id, grace)
+                await self._engine.containers.stop(container.full_id, _grace(container, grace))
             return await self._mirror.existing(container.full_id)
 
-    async def _restart(self, key: str, grace: int) -> Container:
+    async def _restart(self, key: str, grace: int | None) -> Container:
         async with self._claims.of(key) as container:
-            return await self._starter.restart(container, grace)
+            return await self._starter.restart(container, _grace(container, grace))
 
-    async def _remove(self, key: str, grace: int, force: bool) -> RemovedContainer:
+    async def _remove(
+        self, key: str, grace: int | None, force: bool, all_of_it: bool
+    ) -> RemovedContainer:
         async with self._claims.of(key) as container:
             released = self._mirror.ports.ports_of(container.full_id)
             if container.runs and not force:
-                await self._engine.containers.stop(container.full_id, grace)
+                await self._engine.containers.stop(container.full_id, _grace(container, grace))
             with suppress(ContainerNotFound):  # one with --rm goes by itself when it stops
                 await self._engine.containers.remove(container.full_id, force=force)
             await self._mirror.refresh(container.full_id)
             with suppress(OrchestratorError):  # the container is gone; housekeeping has the rest
                 await self._leftovers.discard_traces(container)
-            return RemovedContainer(id=container.id, name=container.name, released_ports=released)
+            volumes = await self._leftovers.discard_volumes_of(container) if all_of_it else []
+            return RemovedContainer(
+                id=container.id,
+                name=container.name,
+                released_ports=released,
+                removed_volumes=volumes,
+            )
+
+
+def _grace(container: Container, asked: int | None) -> int:
+    return container.grace if asked is None else asked

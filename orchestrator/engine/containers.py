@@ -20,11 +20,13 @@ from ..payloads import (
     without_control_group,
 )
 from .connection import Connection
-from .translate import about, understood
+from .translate import about, starting, understood
 
 Inspection = dict[str, Any]
 
 PIECE_BYTES = 256 * 1024
+# How long a stop is waited for that kills nobody.
+NEVER_KILLED_SECONDS = 3600
 
 
 class ContainerCalls:
@@ -130,31 +132,37 @@ class ContainerCalls:
 
     async def start(self, container_id: str) -> None:
         """Starts a container. One that runs is a no-op. Raises PortRefused, StartRefused,
-        ContainerPaused.
+        ContainerPaused, DependencyNotRunning.
         """
-        await self._connection.call_twice(
-            "start", "mutations", lambda client: client.start(container_id)
-        )
+        with starting(container_id):
+            await self._connection.call_twice(
+                "start", "mutations", lambda client: client.start(container_id)
+            )
 
     async def stop(self, container_id: str, grace: int) -> None:
-        """Ends a container with its stop signal, and kills it after `grace` seconds. No-op when
-        stopped.
+        """Ends a container with its stop signal, and kills it after `grace` seconds, or never where
+        that is negative. No-op when stopped.
         """
         await self._connection.call_twice(
             "stop",
             "stops",
             lambda client: client.stop(container_id, timeout=grace),
-            grace + self._connection.timeout,
+            self._patience(grace),
         )
 
     async def restart(self, container_id: str, grace: int) -> None:
         """Stops a container as `stop` does, and starts it."""
-        await self._connection.call(
-            "restart",
-            "stops",
-            lambda client: client.restart(container_id, timeout=grace),
-            grace + self._connection.timeout,
-        )
+        with starting(container_id):
+            await self._connection.call(
+                "restart",
+                "stops",
+                lambda client: client.restart(container_id, timeout=grace),
+                self._patience(grace),
+            )
+
+    def _patience(self, grace: int) -> float:
+        """Seconds that a stop may take."""
+        return (grace if grace >= 0 else NEVER_KILLED_SECONDS) + self._connection.timeout
 
     async def remove(self, container_id: str, *, force: bool = False, volumes: bool = True) -> None:
         """Removes a container, and its anonymous volumes unless `volumes` is false; `force` kills

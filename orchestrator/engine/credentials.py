@@ -1,5 +1,5 @@
-"""Finds the credentials for a pull in the login file of this process's user, as `docker login`
-wrote it.
+"""Finds the credentials for a pull: those that came with a request, or those in the login file of
+this process's user, as `docker login` wrote it.
 
 The file is read for each pull, and only the entry of the pull's registry is looked at: whatever is
 wrong with the rest of it concerns nobody. What is wrong with that entry is a complaint, not an
@@ -9,6 +9,7 @@ error, for the image may be there for everybody.
 import json
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from docker.auth import (
 )
 from docker.errors import DockerException
 from docker.utils.config import find_config_file
+
+from ..models import RegistryAuth
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +73,19 @@ def login_for(reference: str) -> Credentials:
     except (DockerException, ValueError, TypeError, AttributeError, OSError) as error:
         return _unusable(f"the {entry} of the login file cannot be used", error)
     return Credentials()
+
+
+def logins_of(auth: RegistryAuth, reference: str) -> list[Credentials]:
+    """What to try with the login that came with a request, one after the other: a token may be one
+    that the registry's token service takes, or one for the registry itself.
+    """
+    username, password, token = auth.revealed()
+    if token:
+        return [Credentials({"identitytoken": token}), Credentials({"registrytoken": token})]
+    fields = {"username": username, "password": password}
+    with suppress(DockerException):
+        fields["serveraddress"] = resolve_repository_name(reference)[0]
+    return [Credentials(fields)]
 
 
 def _of_entry(name: str, value: Any) -> Credentials:

@@ -3,13 +3,15 @@
 import logging
 from datetime import UTC, datetime
 
+import docker.errors
+import requests
 from docker import APIClient as Client
 
 from .. import errors
-from ..models import Image, Layer
+from ..models import Image, Layer, RegistryAuth
 from ..payloads import parse_image, pull_failure
 from .connection import Connection
-from .credentials import Credentials, login_for
+from .credentials import Credentials, login_for, logins_of
 from .translate import about, understood
 
 log = logging.getLogger(__name__)
@@ -33,27 +35,33 @@ class ImageCalls:
         with understood(f'image "{image}"'):
             return parse_image(image, payload)
 
-    async def pull(self, image: str) -> None:
-        """Pulls an image. Raises ImageNotFound or ImagePullFailed with the reason in a sentence."""
-        login = Credentials()
+    async def pull(self, image: str, auth: RegistryAuth | None = None) -> None:
+        """Pulls an image, with the login that is given, else with that of the login file. Raises
+        one of the errors that say why a pull has failed, see payloads.pull_failures.
+
+        A login that is given is in no log and in no error, nor in what caused one.
+        """
 
         def pull(client: Client) -> None:
-            nonlocal login
-            login = login_for(image)
-            fields = dict(login.fields)
-            for line in client.pull(image, stream=True, decode=True, auth_config=fields):
-                if "error" in line:
-                    raise _PullError(line["error"])
+            ways = [login_for(image)] if auth is None else logins_of(auth, image)
+            for way in ways:
+                text = _pulled(client, image, way)
+                if text is None:
+                    return
+                failure = pull_failure(image, text, way.complaint)
+                words = _PullError(text if auth is None else auth.hidden_in(text))
+                if not isinstance(failure, errors.ImagePullDenied):
+                    break
+            raise failure from words
 
         with self._connection.timed("pull"):
             try:
                 await self._connection.run("pulls", pull, self._pull_timeout)
-            except _PullError as error:
-                log.warning("Image %r could not be pulled: %s", image, error)
-                raise pull_failure(image, str(error), login.complaint) from error
-            except (errors.EngineFailed, errors.ImageNotFound, errors.InvalidRequest) as error:
-                text = str(error.__cause__ or error)
-                raise pull_failure(image, text, login.complaint) from error
+            except errors.OrchestratorError as error:
+                # Here and not in the thread, which does not know whose request it works for.
+                if isinstance(error.__cause__, _PullError):
+                    log.warning("Image %r could not be pulled: %s", image, error.__cause__)
+                raise
 
     async def of(self, repository: str) -> list[tuple[str, datetime]]:
         """Lists the images of a repository, with any tag, and when each was made."""
@@ -82,9 +90,26 @@ class ImageCalls:
             await self._connection.call(
                 "remove_image", "mutations", lambda client: client.remove_image(name)
             )
-        except (errors.ContainerBusy, errors.ImageNotFound):
+        except (errors.ImageInUse, errors.ContainerBusy, errors.ImageNotFound):
             return
 
 
+def _pulled(client: Client, image: str, login: Credentials) -> str | None:
+    """What the engine says of a pull that failed. No exception of the SDK leaves that has the
+    request, with its login, in it.
+    """
+    try:
+        fields = dict(login.fields)
+        for line in client.pull(image, stream=True, decode=True, auth_config=fields):
+            if "error" in line:
+                return str(line["error"])
+    except docker.errors.APIError as error:
+        return str(error.explanation or error)
+    except requests.exceptions.RequestException as error:
+        error.request = error.response = None
+        raise
+    return None
+
+
 class _PullError(Exception):
-    """The engine's words in the middle of a pull."""
+    """The engine's words about a pull."""

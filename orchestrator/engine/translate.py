@@ -9,7 +9,7 @@ import requests
 import urllib3
 
 from .. import errors
-from ..payloads import refusal
+from ..payloads import refusal, refused_for_another
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +57,22 @@ def understood(what: str) -> Iterator[None]:
             f"The Docker engine describes {what} in a way that this service does not understand."
             " Its log has more under this request's id."
         ) from error
+
+
+@contextmanager
+def starting(container_id: str) -> Iterator[None]:
+    """Tells what the engine says of another container, when it is to start this one, as being about
+    that other. `container_id` is the full id.
+    """
+    try:
+        yield
+    except errors.OrchestratorError as error:
+        cause = error.__cause__
+        if isinstance(cause, docker.errors.APIError):
+            another = refused_for_another(str(cause.explanation or cause), container_id)
+            if another is not None:
+                raise another from cause
+        raise
 
 
 @contextmanager

@@ -3,7 +3,8 @@
     kinds        what every error carries, and the kinds that HTTP has status codes for
     containers   a container is not there, not ours, in no state for it, or asks for too much
     ports        a host port is none of ours, somebody else has it, or none is left
-    images       an image may not be cloned, or the engine cannot get it
+    images       an image may not be cloned, or the engine cannot get it, and why not
+    volumes      a volume is not there, not ours, or in use
     engine       the Docker engine is away, fails, or is late
     requests     who asks, with what, how large, and while how much else is under way
 
@@ -17,6 +18,7 @@ from .containers import (
     ContainerNotFound,
     ContainerNotRunning,
     ContainerPaused,
+    DependencyNotRunning,
     NameInUse,
     NetworkFull,
     NetworkMissing,
@@ -24,7 +26,6 @@ from .containers import (
     OverLimit,
     QuotaExceeded,
     StartRefused,
-    VolumeNotManaged,
 )
 from .engine import (
     EngineFailed,
@@ -32,9 +33,16 @@ from .engine import (
     EngineUnavailable,
 )
 from .images import (
+    ImageBroken,
+    ImageInUse,
     ImageNotAllowed,
     ImageNotFound,
+    ImagePlatform,
+    ImagePullDenied,
     ImagePullFailed,
+    RegistryFailed,
+    RegistryLimit,
+    RegistryUnreachable,
 )
 from .kinds import (
     CallerError,
@@ -47,6 +55,7 @@ from .kinds import (
     MissingError,
     OrchestratorError,
     UnavailableError,
+    UpstreamError,
 )
 from .ports import (
     PortGivenAway,
@@ -77,6 +86,11 @@ from .requests import (
     UnsupportedMediaType,
     UrlTooLong,
 )
+from .volumes import (
+    VolumeInUse,
+    VolumeNotFound,
+    VolumeNotManaged,
+)
 
 __all__ = [
     "AmbiguousId",
@@ -90,6 +104,7 @@ __all__ = [
     "ContentError",
     "CrossOrigin",
     "DeadlineError",
+    "DependencyNotRunning",
     "EngineFailed",
     "EngineTimeout",
     "EngineUnavailable",
@@ -98,8 +113,12 @@ __all__ = [
     "HeadersTooLarge",
     "HostNotAllowed",
     "IdempotencyKeyReused",
+    "ImageBroken",
+    "ImageInUse",
     "ImageNotAllowed",
     "ImageNotFound",
+    "ImagePlatform",
+    "ImagePullDenied",
     "ImagePullFailed",
     "InsufficientScope",
     "InvalidError",
@@ -122,6 +141,9 @@ __all__ = [
     "PortsExhausted",
     "PreconditionFailed",
     "QuotaExceeded",
+    "RegistryFailed",
+    "RegistryLimit",
+    "RegistryUnreachable",
     "RequestTooSlow",
     "ShuttingDown",
     "StartRefused",
@@ -131,6 +153,9 @@ __all__ = [
     "Unauthenticated",
     "UnavailableError",
     "UnsupportedMediaType",
+    "UpstreamError",
     "UrlTooLong",
+    "VolumeInUse",
+    "VolumeNotFound",
     "VolumeNotManaged",
 ]

@@ -66,15 +66,6 @@ class NotManaged(ForbiddenError):
     )
 
 
-class VolumeNotManaged(ForbiddenError):
-    code = "volume-not-managed"
-    title = "The volume is not managed by this service"
-    example = (
-        'Volume "db-data" was not made by this service, or is more than a plain local volume. Use'
-        " another name, or set ALLOW_UNMANAGED=true."
-    )
-
-
 class OverLimit(ForbiddenError):
     code = "over-limit"
     title = "No container may have that much"
@@ -103,6 +94,17 @@ class NetworkMissing(ConflictError):
     example = (
         "A network that the container is on was removed. Make it again and connect the container"
         " to it with `docker network connect`, or create the container anew."
+    )
+
+
+class DependencyNotRunning(ConflictError):
+    """Another container must run first: this one shares a namespace of it, or is linked to it."""
+
+    code = "dependency-not-running"
+    title = "A container that this one needs does not run"
+    example = (
+        "The container shares the network, or another namespace, of a container that was removed,"
+        " and cannot start without it. Create it anew."
     )
 
 

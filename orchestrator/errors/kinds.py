@@ -45,7 +45,7 @@ class ConflictError(OrchestratorError):
 
 
 class ForbiddenError(OrchestratorError):
-    """The operator does not allow it."""
+    """The operator does not allow it, or a registry."""
 
 
 class CallerError(OrchestratorError):
@@ -58,6 +58,10 @@ class ContentError(OrchestratorError):
 
 class LimitError(OrchestratorError):
     """The request is more than is taken, or cannot be read, whatever it asks for."""
+
+
+class UpstreamError(OrchestratorError):
+    """Somebody who had to be asked for it, a registry, does not answer as it should."""
 
 
 class UnavailableError(OrchestratorError):

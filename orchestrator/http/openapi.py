@@ -29,13 +29,24 @@ RUN = (
     errors.StartRefused,
     errors.NetworkFull,
     errors.NetworkMissing,
+    errors.DependencyNotRunning,
+)
+PULL = (
+    errors.ImageNotFound,
+    errors.ImagePullDenied,
+    errors.ImagePlatform,
+    errors.ImageBroken,
+    errors.RegistryFailed,
+    errors.RegistryLimit,
+    errors.RegistryUnreachable,
+    errors.ImagePullFailed,
 )
 CREATE = (
     errors.InvalidRequest,
     errors.IdempotencyKeyReused,
     errors.PortOutOfRange,
     errors.StartRefused,
-    errors.ImageNotFound,
+    *PULL,
     errors.NameInUse,
     errors.PortInUse,
     errors.PortsExhausted,
@@ -44,7 +55,6 @@ CREATE = (
     errors.VolumeNotManaged,
     errors.OverLimit,
     errors.QuotaExceeded,
-    errors.ImagePullFailed,
     errors.ContainerBusy,
     *LATER,
     *ENGINE,

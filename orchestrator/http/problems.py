@@ -31,6 +31,7 @@ from ..errors import (
     ShuttingDown,
     TooManyStreams,
     UnavailableError,
+    UpstreamError,
     UrlTooLong,
 )
 from . import headers, request_ids
@@ -54,6 +55,7 @@ _STATUS: dict[type[OrchestratorError], int] = {
     ForbiddenError: 403,
     CallerError: 401,
     ContentError: 415,
+    UpstreamError: 502,
     UnavailableError: 503,
     DeadlineError: 504,
 }

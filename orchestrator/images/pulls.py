@@ -3,8 +3,23 @@
 import asyncio
 
 from ..engine import Engine
-from ..errors import ImageNotFound, ImagePullFailed
-from ..models import Image
+from ..errors import (
+    ImageNotFound,
+    ImagePullDenied,
+    ImagePullFailed,
+    RegistryFailed,
+    RegistryUnreachable,
+)
+from ..models import Image, RegistryAuth
+
+# Where an image may well be in no registry.
+_BUILT_INSTEAD = (
+    ImageNotFound,
+    ImagePullDenied,
+    ImagePullFailed,
+    RegistryFailed,
+    RegistryUnreachable,
+)
 
 
 class Images:
@@ -17,11 +32,11 @@ class Images:
         self._default = default
         self._pulls: dict[str, asyncio.Task[None]] = {}
 
-    async def get(self, image: str, pull: str) -> Image:
-        """The image as the engine has it, pulled when it is `missing`, `always` or `never`.
+    async def get(self, image: str, pull: str, auth: RegistryAuth | None = None) -> Image:
+        """The image as the engine has it, pulled when it is `missing`, `always` or `never`; with
+        this login, if there is one.
 
-        Raises ImageNotFound when it is not there and cannot be had, whatever the reason, and
-        ImagePullFailed when it is there but was to be pulled again.
+        Raises ImageNotFound when it is not there and may not be pulled, and what a pull raises.
         """
         if pull != "always":
             try:
@@ -30,20 +45,22 @@ class Images:
                 if pull == "never":
                     raise
         try:
-            await self._pull(image)
-        except ImagePullFailed as error:
-            if pull == "always":
+            await self._pull(image, auth)
+        except _BUILT_INSTEAD as error:
+            if image != self._default or pull == "always":
                 raise
-            hint = ""
-            if image == self._default:
-                hint = " It is the default image; scripts/run builds it from Dockerfile.base."
-            raise ImageNotFound(error.message + hint, image=image) from error
+            hint = " It is the default image; scripts/run builds it from Dockerfile.base."
+            raise type(error)(error.message + hint, **error.fields) from error
         return await self._engine.images.inspect(image)
 
-    async def _pull(self, image: str) -> None:
-        """Callers who want the same image at the same time share one pull."""
+    async def _pull(self, image: str, auth: RegistryAuth | None) -> None:
+        """Callers who want the same image at the same time share one pull; those with a login of
+        their own don't.
+        """
+        if auth is not None:
+            return await self._engine.images.pull(image, auth)
         task = self._pulls.get(image)
         if task is None:
             task = self._pulls[image] = asyncio.create_task(self._engine.images.pull(image))
             task.add_done_callback(lambda _: self._pulls.pop(image, None))
-        await asyncio.shield(task)
+        return await asyncio.shield(task)

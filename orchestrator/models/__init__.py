@@ -2,11 +2,13 @@
 
     model        what they have in common: they cannot change, and have an example
     containers   a container, its limits, its environment; how many there are
+    volumes      a volume of ours
     ports        the ports of the range, their states and owners
     statistics   what containers use: at one moment, over time, as a stream
     host         what the host uses, and whose figures those are
     service      the index, health, and problem documents
     create       what a caller asks for in a create, checked field by field
+    registry_auth a login for a registry, which nothing keeps
     create_texts what the texts of a create look like, for validators and for OpenAPI
     spec         what is to be made: a create with every default settled
     engine       what the engine tells of images, networks and listings
@@ -55,6 +57,7 @@ from .ports import (
     PortSummary,
     PortTable,
 )
+from .registry_auth import RegistryAuth
 from .sample import (
     Sample,
     Source,
@@ -81,6 +84,7 @@ from .statistics import (
     StatsTotals,
     StreamEnd,
 )
+from .volumes import RemovedVolume, Volume
 
 __all__ = [
     "METRICS_EXAMPLE",
@@ -124,7 +128,9 @@ __all__ = [
     "Program",
     "Published",
     "Ready",
+    "RegistryAuth",
     "RemovedContainer",
+    "RemovedVolume",
     "Sample",
     "Source",
     "Spec",
@@ -134,6 +140,7 @@ __all__ = [
     "StatsTotals",
     "StreamEnd",
     "SystemStats",
+    "Volume",
     "examples",
     "without_cache",
 ]

@@ -14,6 +14,9 @@ from .model import Model
 
 State = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 
+# Seconds; Docker's own.
+DEFAULT_STOP_TIMEOUT = 10
+
 EXAMPLE_COUNTS: JsonDict = {
     "total": 2,
     "running": 1,
@@ -61,7 +64,26 @@ class Container(Model):
     )
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    exit_code: int | None = Field(None, description="Null until the container has ended.")
+    exit_code: int | None = Field(
+        None,
+        description="Of its last end, also while it waits to be restarted; null until it has"
+        " ended, and while it runs.",
+    )
+    reason: str | None = Field(
+        None,
+        description="Why it does not run, where it has been started or should have been: `exited`"
+        " (by itself; see `exit_code`), `oom` (the kernel killed it for want of memory), `killed`"
+        " (SIGKILL), `signal` (another signal ended it), `refused` (the engine could not start it)."
+        " More may come.",
+    )
+    oom_killed: bool | None = Field(
+        None,
+        description="Whether the kernel killed one of its processes for want of memory before its"
+        " last end; null while `exit_code` is.",
+    )
+    restart_count: int = Field(
+        0, description="How often its restart policy has restarted it since it was last started."
+    )
     labels: dict[str, str] = Field(
         {}, description="All but the fingerprint of the request that made it."
     )
@@ -97,11 +119,19 @@ class Container(Model):
     own_ports: dict[int, str] = Field(default={}, exclude=True)  # the same, whenever it runs
     networks: tuple[str, ...] = Field(default=(), exclude=True)  # by name
     network_of: str | None = Field(default=None, exclude=True)  # the container whose it shares
+    volumes: tuple[str, ...] = Field(default=(), exclude=True)  # names of its volumes
+    # Seconds from its stop signal to its end, as it was created; negative: it is never killed.
+    stop_timeout: int | None = Field(default=None, exclude=True)
     # What it was given, where that is not what holds; see payloads.capabilities.
     given_limits: Limits | None = Field(default=None, exclude=True)
     pid: int | None = Field(default=None, exclude=True)  # of its first process, on the host
     # Of the request that made it, where one came with a key; see payloads.fingerprint.
     fingerprint: str | None = Field(default=None, exclude=True)
+
+    @property
+    def grace(self) -> int:
+        """The seconds that it has to end by itself, where nobody says how many."""
+        return DEFAULT_STOP_TIMEOUT if self.stop_timeout is None else self.stop_timeout
 
     @property
     def runs(self) -> bool:
@@ -120,6 +150,9 @@ class Container(Model):
         "started_at": "2026-01-02T15:04:05.456789Z",
         "finished_at": None,
         "exit_code": None,
+        "reason": None,
+        "oom_killed": None,
+        "restart_count": 0,
         "labels": {"orchestration-api.managed": "true", "orchestration-api.ports": "8001"},
         "env": ["GREETING", "PATH"],
         "managed": True,
@@ -154,12 +187,16 @@ class RemovedContainer(Model):
     name: str
     removed: Literal[True] = True
     released_ports: list[int] = Field(description="Host ports that are free again.")
+    removed_volumes: list[str] = Field(
+        [], description="Its named volumes that went with it, where that was asked for."
+    )
 
     example: ClassVar[JsonDict] = {
         "id": "0f4c1d2a9b7e",
         "name": "web-1",
         "removed": True,
         "released_ports": [8001],
+        "removed_volumes": [],
     }
 
 

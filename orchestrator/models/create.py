@@ -33,6 +33,7 @@ from .create_texts import (
     VOLUME_SCHEMA,
 )
 from .model import Model
+from .registry_auth import RegistryLogin
 
 _VOLUME = re.compile(
     r"(?P<name>[a-zA-Z0-9][a-zA-Z0-9_.-]+):(?P<path>/[^:\x00]*)(?::(?P<mode>ro|rw))?"
@@ -129,7 +130,7 @@ ContainerPort = Annotated[
 class CreateRequest(Model):
     """A container to be cloned from an image. Every field may be left out."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     name: (
         Annotated[str, Field(max_length=128, json_schema_extra=NAME_SCHEMA), AfterValidator(_name)]
@@ -229,6 +230,10 @@ class CreateRequest(Model):
     )
     pull: Literal["missing", "always", "never"] = Field(
         "missing", description="When to pull the image from its registry."
+    )
+    registry_auth: RegistryLogin | None = Field(
+        None,
+        description="A login for the image's registry, for this pull alone. It is kept nowhere.",
     )
     start: bool = Field(True, strict=True, description="False creates the container only.")
     wait: float = Field(

@@ -6,21 +6,24 @@ rebuild       an inspection becomes the body of a create of the same once more
 images        images and volumes, and the program of an image
 statistics    the engine's statistics become a sample
 refusals      error texts become our errors
+pull_failures why a pull failed, by the engine's words
 capabilities  what an engine can do, by what it says of itself
 """
 
 from .capabilities import Capabilities
 from .containers import environment_of, is_husk, parse_container, parse_listed, words
 from .create import create_body, fingerprint
-from .images import is_own_volume, parse_image, program_of
+from .images import created_of_volume, is_own_volume, parse_image, program_of
+from .pull_failures import pull_failure
 from .rebuild import endpoint_of, parse_blueprint, rebuilt_body
-from .refusals import cannot_be_run, pull_failure, refusal, tunnel_failure
+from .refusals import cannot_be_run, refusal, refused_for_another, tunnel_failure
 from .statistics import parse_engine_stats, without_control_group
 
 __all__ = [
     "Capabilities",
     "cannot_be_run",
     "create_body",
+    "created_of_volume",
     "endpoint_of",
     "environment_of",
     "fingerprint",
@@ -35,6 +38,7 @@ __all__ = [
     "pull_failure",
     "rebuilt_body",
     "refusal",
+    "refused_for_another",
     "tunnel_failure",
     "without_control_group",
     "words",

@@ -30,6 +30,7 @@ _PODMAN_STATES = {
     "stopping": "running",
     "stopped": "exited",
 }
+_SIGKILL, _LAST_SIGNAL = 9, 64  # of Linux, wherever this runs
 
 
 def parse_container(payload: Mapping[str, Any]) -> Container:
@@ -43,7 +44,8 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
     own = _in_order(_own_ports(host), labels)
     bound = (payload["NetworkSettings"].get("Ports") or {}) if runs else {}
     published, held = _published(bound, list(own.values())), _host_ports(bound)
-    ended = not runs and status != "created"
+    ended = status == "restarting" or (not runs and status != "created")
+    exit_code = state.get("ExitCode") if ended else None
     managed = labels.get(LABEL_MANAGED) == "true"
     earlier_ids = words(labels, LABEL_MOVED_FROM) if managed else ()
     return Container(
@@ -58,7 +60,10 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
         health=_health(state) if runs else None,
         started_at=_time_or_none(state.get("StartedAt")),
         finished_at=_time_or_none(state.get("FinishedAt")) if ended else None,
-        exit_code=state.get("ExitCode") if ended else None,
+        exit_code=exit_code,
+        reason=_reason(state, exit_code),
+        oom_killed=bool(state.get("OOMKilled")) if ended else None,
+        restart_count=payload.get("RestartCount") or 0,
         labels=labels,
         env=list(environment_of(payload)) if managed else [],
         managed=managed,
@@ -78,9 +83,28 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
         # Not HostConfig.NetworkMode, which stays as it was when a container is moved.
         networks=tuple(payload["NetworkSettings"].get("Networks") or ()),
         network_of=_network_of(host),
+        volumes=tuple(
+            mount["Name"]
+            for mount in payload.get("Mounts") or ()
+            if mount.get("Type") == "volume" and mount.get("Name")
+        ),
+        stop_timeout=config.get("StopTimeout"),
         pid=state.get("Pid") or None,  # 0 when it does not run
         fingerprint=fingerprint,
     )
+
+
+def _reason(state: Mapping[str, Any], exit_code: int | None) -> str | None:
+    """Why a container that does not run has ended, as far as the engine tells; None for one that
+    runs, or was never to. A signal shows as 128 and its number, as shells have it.
+    """
+    if state.get("Error") and not state.get("Running"):
+        return "refused"
+    if exit_code is None:
+        return None
+    if exit_code == 128 + _SIGKILL:
+        return "oom" if state.get("OOMKilled") else "killed"
+    return "signal" if 128 < exit_code <= 128 + _LAST_SIGNAL else "exited"
 
 
 def _state(word: str) -> Any:

@@ -1,6 +1,7 @@
 """Reads what the engine says of images and volumes, and of the program that an image runs. Pure."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from ..labels import LABEL_MANAGED
@@ -82,6 +83,14 @@ def variables(texts: Sequence[Any] | None) -> dict[str, str]:
     """
     pairs = (str(each).partition("=") for each in texts or ())
     return {name: value for name, _, value in pairs if name}
+
+
+def created_of_volume(volume: Mapping[str, Any]) -> datetime | None:
+    """When a volume (`GET /volumes/{name}`) was made, where its engine tells."""
+    try:
+        return datetime.fromisoformat(str(volume.get("CreatedAt"))).astimezone(UTC)
+    except ValueError:
+        return None
 
 
 def is_own_volume(volume: Mapping[str, Any]) -> bool:

@@ -37,11 +37,33 @@ _NETWORK_FULL = re.compile(
     r"exchange full|no available ipv4 addresses on this network"
     r"|non-overlapping ipv4 address pool|address pools have been fully subnetted"
 )
-# Of Podman 4.3, which answers with 500 where Docker has 409 and 404.
-_PODMAN_NAME_IN_USE = re.compile(r"the container name \S+ is already in use by")
+_NAME_IN_USE = re.compile(r"the container name \S+ is already in use by")
+# Of Podman 4.3, which answers with 500 where Docker has 404.
 _PODMAN_GONE = re.compile(
     r"does not exist in database: no such container|no container with name or"
 )
+# Of 20.10 and 28.5, at a start, about another container: the one that starts shares a namespace of
+# it, or is linked to it.
+_DEPENDENCY_GONE = re.compile(
+    r"(joining network namespace of container|failed to join (ipc|pid) namespace"
+    r"|can't join ipc of container \S+|cannot join pid of a non running container: \S+)"
+    r": no such container: "
+)
+_DEPENDENCY_STOPPED = re.compile(
+    r"cannot join network( namespace)? of a non running container: "
+    r"|failed to join (ipc|pid) namespace: container \S+ is not running"
+    r"|can't join ipc of container \S+: container \S+ is not running"
+    r"|cannot link to a non running container: "
+)
+# Which may be another one's id: see refused_for_another.
+_NAMES_CONTAINER = re.compile(
+    r"no such container: (?P<gone>[0-9a-z_.-]+)"
+    r"|container (?P<stopped>[0-9a-f]{64}) is (not running|restarting, wait until)"
+)
+_PAUSED = re.compile(r"\ba paused container\b|\bcontainer (\S+ )?is paused\b")
+_VOLUME_IN_USE = re.compile(r"\bvolume is in use\b")
+_VOLUME_MISSING = re.compile(r"\bno such volume\b")
+_IMAGE_IN_USE = re.compile(r"conflict: unable to (remove repository reference|delete) ")
 _NETWORK_EXISTS = re.compile(r"network with name \S+ already exists|networks have same bridge name")
 _NETWORK_MISSING = re.compile(r"network \S+ not found")
 _EXECUTABLE = re.compile(r'exec:? "([^"]{1,200})"')
@@ -87,14 +109,29 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
             " below 1024 by default. The operator sets another PORT_RANGE, or lowers"
             " net.ipv4.ip_unprivileged_port_start on its host."
         )
+    if _DEPENDENCY_GONE.search(low):
+        return _needs_another(gone=True)
+    if _DEPENDENCY_STOPPED.search(low):
+        return _needs_another(gone=False)
+    if status == 409 and _VOLUME_IN_USE.search(low):
+        return errors.VolumeInUse("A container uses the volume, running or stopped.")
+    if status == 404 and _VOLUME_MISSING.search(low):
+        return errors.VolumeNotFound("There is no such volume.")
+    if status == 409 and _IMAGE_IN_USE.search(low):
+        return errors.ImageInUse("A container is made from the image.")
+    if "error while mounting volume" in low:
+        return errors.EngineFailed(
+            "The engine cannot mount a volume of the container: its host, or the share that the"
+            " volume is on, does not let it. This service's log has its words under the request's"
+            " id; `docker volume inspect` shows what the volume is."
+        )
     if image_missing or "no such image" in low:
         return errors.ImageNotFound("There is no such image on the engine.")
     if (status == 404 and "no such container" in low) or _PODMAN_GONE.search(low):
         return errors.ContainerNotFound("The container does not exist any more.")
-    named = status == 409 and "name" in low and "already in use" in low
-    if named or _PODMAN_NAME_IN_USE.search(low):
+    if _NAME_IN_USE.search(low):
         return errors.NameInUse("The name is in use by another container.")
-    if status == 409 and "paused" in low:
+    if status == 409 and _PAUSED.search(low):
         return errors.ContainerPaused(
             "The container is paused. Stop or restart it, or run `docker unpause`."
         )
@@ -142,6 +179,28 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
     )
 
 
+def refused_for_another(text: str, container_id: str) -> errors.OrchestratorError | None:
+    """Finds our error where the engine refuses to start a container, by its full id, for the sake
+    of another one that it names in its text; None where it does not.
+    """
+    for found in _NAMES_CONTAINER.finditer(text.lower()):
+        if (found["gone"] or found["stopped"]) != container_id:
+            return _needs_another(gone=bool(found["gone"]))
+    return None
+
+
+def _needs_another(*, gone: bool) -> errors.DependencyNotRunning:
+    if gone:
+        return errors.DependencyNotRunning(
+            "The container shares the network, or another namespace, of a container that was"
+            " removed, and cannot start without it. Create it anew."
+        )
+    return errors.DependencyNotRunning(
+        "The container shares the network, or another namespace, of a container that does not run,"
+        " or is linked to it. Start that one first."
+    )
+
+
 def cannot_be_run(program: str | None) -> errors.StartRefused:
     """Makes the error for a container whose program, if it is known which one, cannot be run."""
     what = f'"{program}"' if program is not None else "its command, user or working directory"
@@ -149,44 +208,6 @@ def cannot_be_run(program: str | None) -> errors.StartRefused:
         f"The container cannot start: {what} is missing or cannot be run in this image."
         " Check `command`, and that the image was built for this host.",
         program=program,
-    )
-
-
-def pull_failure(image: str, text: str, complaint: str | None = None) -> errors.OrchestratorError:
-    """Makes our error of the engine's words about a pull that failed. `complaint` is what is wrong
-    with the login for the image's registry, which counts where one is wanted.
-    """
-    low = text.lower()
-    if re.search(r"denied|unauthorized|authentication required|no basic auth", low):
-        return errors.ImageNotFound(
-            f'Image "{image}" could not be pulled: its registry does not have it, or wants a login.'
-            " Check the name, or pull it with `docker login` and `docker pull`."
-            + (f" What is more, {complaint}." if complaint else ""),
-            image=image,
-        )
-    if re.search(r"not found|does not exist|manifest unknown|no such image", low):
-        return errors.ImageNotFound(
-            f'Image "{image}" could not be pulled: its registry does not have it. Check its name'
-            " and tag.",
-            image=image,
-        )
-    if re.search(r"invalid reference|could not parse reference|invalid tag", low):
-        return errors.InvalidRequest(f'"{image}" is not an image reference.', image=image)
-    reason = "the engine could not download it"
-    if "no space left" in low:  # first: its text has a path, in which any word may stand
-        reason = "the engine's disk is full"
-    elif re.search(
-        r"dial tcp|no such host|lookup|connection|timeout|deadline|unreachable|eof", low
-    ):
-        reason = "the engine cannot reach its registry"
-    elif re.search(r"x509|certificate|tls", low):
-        reason = "the engine does not trust its registry's certificate"
-    elif re.search(r"toomanyrequests|rate limit", low):
-        reason = "its registry limits downloads and asks to wait"
-    return errors.ImagePullFailed(
-        f'Image "{image}" could not be pulled: {reason}. Build or load it on the engine, or try'
-        " again later.",
-        image=image,
     )
 
 

@@ -4,6 +4,7 @@
     containers    create, look at, start, stop, restart, remove; a container's environment
     statistics    what containers and the host use, history and streams, /metrics
     ports         which host port is whose
+    volumes       the volumes of this service
     pages         /docs and /redoc
     dependencies  what routes are given: the service, a container's id, the caller, time-outs
     addresses     where a container answers, for the one who asks
@@ -16,6 +17,6 @@ the `router`. What it answers with is `tagged` where it stays the same for a whi
 `holds_secrets` where it shows some. A new noun is a file here and a line in main's ROUTERS.
 """
 
-from . import addresses, containers, pages, ports, service, statistics
+from . import addresses, containers, pages, ports, service, statistics, volumes
 
-__all__ = ["addresses", "containers", "pages", "ports", "service", "statistics"]
+__all__ = ["addresses", "containers", "pages", "ports", "service", "statistics", "volumes"]

@@ -163,7 +163,7 @@ async def start(service: ListedService, shown: Shown, key: ContainerKey) -> Cont
     responses=openapi_responses(CHANGE),
 )
 async def stop(
-    service: ListedService, shown: Shown, key: ContainerKey, grace: Grace = 10
+    service: ListedService, shown: Shown, key: ContainerKey, grace: Grace = None
 ) -> Container:
     """Sends the stop signal, and kills after `timeout` seconds. One that is stopped is left
     as it is. Its ports are given to others only when no other port is free.
@@ -179,7 +179,7 @@ async def stop(
     responses=openapi_responses(RUN),
 )
 async def restart(
-    service: ListedService, shown: Shown, key: ContainerKey, grace: Grace = 10
+    service: ListedService, shown: Shown, key: ContainerKey, grace: Grace = None
 ) -> Container:
     """Stops it and starts it on the same ports. One that is stopped is started, and moves to
     other ports if it must, as with a start.
@@ -197,8 +197,12 @@ async def restart(
 async def remove(
     service: ListedService,
     key: ContainerKey,
-    grace: Grace = 10,
+    grace: Grace = None,
     force: Annotated[bool, Query(description="Kill it instead of stopping it.")] = False,
+    volumes: Annotated[
+        bool,
+        Query(description="Remove its volumes of this service too, if nothing else uses them."),
+    ] = False,
 ) -> RemovedContainer:
     """Stops it if it runs, and removes it with its anonymous volumes."""
-    return await service.lifecycle.remove(key, grace, force=force)
+    return await service.lifecycle.remove(key, grace, force=force, volumes=volumes)

@@ -63,9 +63,13 @@ ContainerKey = Annotated[
     ),
 ]
 Grace = Annotated[
-    int,
+    int | None,
     Query(
-        alias="timeout", ge=0, le=300, description="Seconds to end by itself before it is killed."
+        alias="timeout",
+        ge=0,
+        le=300,
+        description="Seconds to end by itself before it is killed. Default: those that the"
+        " container was created with, 10 where it was not.",
     ),
 ]
 

@@ -27,6 +27,8 @@ CONTRACT = {
     ("GET", "/system/stats/history"),
     ("GET", "/ports"),
     ("GET", "/ports/{port}"),
+    ("GET", "/volumes"),
+    ("DELETE", "/volumes/{name}"),
 }
 
 

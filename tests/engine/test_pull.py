@@ -1,18 +1,11 @@
-"""Images that the engine does not have are pulled, here from a registry that this process serves.
-
-It speaks as much of the distribution specification (opencontainers/distribution-spec, "pull") as
-an engine needs; engines use plain HTTP for registries on 127.0.0.1.
+"""Images that the engine does not have are pulled, here from a registry that this process serves,
+or are not, each for a reason that a caller gets to know.
 """
 
-import gzip
-import hashlib
-import io
+import base64
 import json
-import tarfile
-import threading
-import uuid
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import docker
 import pytest
@@ -20,107 +13,18 @@ from docker.errors import APIError
 
 from tests.conftest import Service, wait_until
 
+from .registry import Answer, Registry, error, page
 from .support import SLEEP, assert_problem, at_once, nothing_changes, port_of
 
 pytestmark = pytest.mark.engine
-
-MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-CONFIG = "application/vnd.docker.container.image.v1+json"
-LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
-
-
-def digest(data: bytes) -> str:
-    return "sha256:" + hashlib.sha256(data).hexdigest()
-
-
-class Registry:
-    """Images of one empty file. `asked` is what was asked for; `open` lets layers through."""
-
-    def __init__(self, architecture: str) -> None:
-        self.architecture = architecture
-        self.asked: list[str] = []
-        self.open = threading.Event()
-        self.open.set()
-        self._manifests: dict[str, bytes] = {}
-        self._blobs: dict[str, bytes] = {}
-        registry = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                registry.answer(self)
-
-            def do_HEAD(self) -> None:
-                registry.answer(self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"127.0.0.1:{self.server.server_port}"
-
-    def add(self, name: str, tag: str, *exposed: str) -> str:
-        """Puts an image there that exposes these ports; the reference to pull it by."""
-        archive = io.BytesIO()
-        with tarfile.open(fileobj=archive, mode="w") as tar:
-            tar.addfile(tarfile.TarInfo(uuid.uuid4().hex))
-        layer = gzip.compress(archive.getvalue())
-        config = json.dumps(
-            {
-                "architecture": self.architecture,
-                "os": "linux",
-                "config": {"ExposedPorts": {port: {} for port in exposed}},
-                "rootfs": {"type": "layers", "diff_ids": [digest(archive.getvalue())]},
-            }
-        ).encode()
-        manifest = json.dumps(
-            {
-                "schemaVersion": 2,
-                "mediaType": MANIFEST,
-                "config": {"mediaType": CONFIG, "size": len(config), "digest": digest(config)},
-                "layers": [{"mediaType": LAYER, "size": len(layer), "digest": digest(layer)}],
-            }
-        ).encode()
-        for blob in (config, layer):
-            self._blobs[f"/v2/{name}/blobs/{digest(blob)}"] = blob
-        for reference in (tag, digest(manifest)):
-            self._manifests[f"/v2/{name}/manifests/{reference}"] = manifest
-        return f"{self.address}/{name}:{tag}"
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        self.asked.append(request.path)
-        status, kind, body = 200, "application/json", b"{}"
-        if request.path in self._manifests:
-            kind, body = MANIFEST, self._manifests[request.path]
-        elif request.path in self._blobs:
-            self.open.wait(60)
-            kind, body = "application/octet-stream", self._blobs[request.path]
-        elif request.path != "/v2/":
-            error = {"code": "MANIFEST_UNKNOWN", "message": "manifest unknown"}
-            status, body = 404, json.dumps({"errors": [error]}).encode()
-        request.send_response(status)
-        request.send_header("Content-Type", kind)
-        request.send_header("Content-Length", str(len(body)))
-        request.send_header("Docker-Distribution-Api-Version", "registry/2.0")
-        if kind == MANIFEST:
-            request.send_header("Docker-Content-Digest", digest(body))
-        request.end_headers()
-        if request.command == "GET":
-            request.wfile.write(body)
 
 
 @pytest.fixture
 def registry(docker_client: docker.DockerClient) -> Iterator[Registry]:
     """Asked for before `service`, it takes its images off the engine after their containers."""
     registry = Registry(docker_client.version()["Arch"])
-    thread = threading.Thread(target=registry.server.serve_forever)
-    thread.start()
-    yield registry
-    registry.open.set()
-    registry.server.shutdown()
-    registry.server.server_close()
-    thread.join()
+    with registry.running():
+        yield registry
     for image in docker_client.images.list():
         for name in image.tags:
             if name.startswith(f"{registry.address}/"):
@@ -216,3 +120,161 @@ def test_a_slow_pull_holds_up_its_own_callers_only(registry: Registry, service: 
         return 0
 
     assert at_once([*[create_from_it] * 3, do_other_things]) == [201, 201, 201, 0]
+
+
+# Why a pull fails
+
+
+REFUSALS: dict[str, tuple[dict[str, Answer], int, str]] = {
+    "401": ({"/v2/team": error(401, "UNAUTHORIZED", "who?")}, 403, "image-pull-denied"),
+    "403": ({"/v2/team": error(403, "DENIED", "no")}, 403, "image-pull-denied"),
+    "403 of a proxy": ({"/v2/team": page(403)}, 403, "image-pull-denied"),
+    "404": ({"/v2/team": error(404, "NAME_UNKNOWN", "no")}, 404, "image-not-found"),
+    "404 of a server that is no registry": ({"/v2/": page(404)}, 502, "registry-failed"),
+    "429": ({"/v2/team": error(429, "TOOMANYREQUESTS", "wait")}, 503, "registry-limit"),
+    "429 of a proxy": ({"/v2/team": page(429)}, 503, "registry-limit"),
+    "429 in the middle": (
+        {"/v2/team/app/blobs": error(429, "TOOMANYREQUESTS", "wait")}, 503, "registry-limit",
+    ),
+    "500": ({"/v2/team": error(500, "UNKNOWN", "denied")}, 502, "registry-failed"),
+    "503 of a proxy": ({"/v2/team": page(503)}, 502, "registry-failed"),
+    "no manifest": ({"/v2/team": Answer(200, b"hello", "text/html")}, 502, "image-broken"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_what_a_registry_says_is_told_apart(
+    refusal: str, registry: Registry, service: Service, docker_client: docker.DockerClient
+) -> None:
+    image = registry.add("team/app", "1.0")
+    registry.refusals, status, code = REFUSALS[refusal]
+    for pull in ("missing", "always"):
+        with nothing_changes(service, docker_client):
+            answer = service.create(image=image, pull=pull)
+            problem = assert_problem(answer, status, code, image=image)
+        assert image in problem["detail"]
+        assert registry.address not in problem["detail"].replace(image, "")
+        assert ("retry-after" in answer.headers) == (status == 503)
+    registry.refusals = {}
+    assert service.created(image=image, command=["/none"], start=False)["image"] == image
+
+
+def test_an_image_for_another_machine_is_not_for_this_one(
+    registry: Registry, service: Service, docker_client: docker.DockerClient
+) -> None:
+    image = registry.add("team/app", "1.0", platforms=["linux/mips64le", "windows/amd64"])
+    with nothing_changes(service, docker_client):
+        problem = assert_problem(service.create(image=image), 422, "image-platform", image=image)
+    assert problem["platform"] == f"linux/{registry.architecture}"
+    assert problem["platform"] in problem["detail"]
+
+
+def test_a_layer_that_is_not_what_it_should_be_is_broken(
+    registry: Registry, service: Service, docker_client: docker.DockerClient
+) -> None:
+    image = registry.add("team/app", "1.0", layer=b"something else" * 100)
+    with nothing_changes(service, docker_client):
+        assert_problem(service.create(image=image), 502, "image-broken", image=image)
+
+
+def test_a_registry_that_is_not_there_is_unreachable(
+    service: Service, docker_client: docker.DockerClient
+) -> None:
+    with nothing_changes(service, docker_client):
+        answer = service.create(image="127.0.0.1:1/team/app:1.0")
+        assert_problem(answer, 503, "registry-unreachable")
+    assert int(answer.headers["retry-after"]) > 5
+
+
+# Logins that come with a create
+
+USER, SECRET = "somebody-9", "s3cr3t-Xq7 /+?&%ü"
+TOKEN = "t0k3n-Xq7.abc_def-ghi"
+
+
+def in_every_form(*secrets: str) -> list[str]:
+    """A secret as it is, and as headers, URLs and JSON have it."""
+    pair = f"{USER}:{SECRET}".encode()
+    plain = [*secrets, base64.b64encode(pair).decode(), base64.urlsafe_b64encode(pair).decode()]
+    return [form for each in plain for form in (each, json.dumps(each)[1:-1])]
+
+
+def assert_kept_nowhere(
+    service: Service, client: docker.DockerClient, answers: list[Any], *secrets: str
+) -> None:
+    told = service.log() + "".join(answer.text + str(answer.headers) for answer in answers)
+    told += json.dumps(service.get("/containers")) + service.client.get("/metrics").text
+    name, _, value = service.label.partition("=")
+    for entry in client.api.containers(all=True, filters={"label": f"{name}={value}"}):
+        told += json.dumps(client.api.inspect_container(entry["Id"]))
+        told += service.client.get(f"/containers/{entry['Id']}/env").text
+    assert '"verb": "create"' in told, "the audit is in the log"
+    for secret in in_every_form(*secrets):
+        assert secret not in told
+
+
+def test_a_login_is_used_for_its_pull_and_kept_nowhere(
+    registry: Registry, start_service: Callable[..., Service], docker_client: docker.DockerClient
+) -> None:
+    service = start_service(LOG_LEVEL="debug")
+    image = registry.add("team/app", "1.0")
+    registry.login = (USER, SECRET)
+    right, wrong = ({"username": USER, "password": each} for each in (SECRET, f"{SECRET}!"))
+    answers = [service.create(image=image, registry_auth=wrong)]
+    assert_problem(answers[0], 403, "image-pull-denied")
+    key = {"Idempotency-Key": "order-of-one"}
+    body = {"image": image, "command": ["/none"], "start": False, "pull": "always"}
+    body["labels"] = dict([service.label.split("=")])
+    answers.extend(
+        service.client.post("/containers/create", json=body | {"registry_auth": each}, headers=key)
+        for each in (right, wrong)  # a repetition is the same request, whatever its login
+    )
+    assert [answer.status_code for answer in answers[1:]] == [201, 200]
+    # For that pull alone: the next one has none.
+    answers.append(service.create(image=image, pull="always"))
+    assert_problem(answers[-1], 403, "image-pull-denied")
+    # What the registry says of it does not come out either.
+    for text in in_every_form(SECRET):
+        registry.refusals = {"/v2/team": error(403, "DENIED", f"{USER} {text} {SECRET!r}")}
+        answers.append(service.create(image=image, pull="always", registry_auth=right))
+        assert_problem(answers[-1], 403, "image-pull-denied")
+    answers.append(service.create(image=image, registry_auth={"username": USER, SECRET: SECRET}))
+    assert_problem(answers[-1], 422, "invalid-request")
+    assert "***" in service.log()
+    assert_kept_nowhere(service, docker_client, answers, SECRET)
+
+
+@pytest.mark.parametrize("kind", ["identity token", "registry token"])
+def test_a_token_is_one_for_the_token_service_or_for_the_registry(
+    kind: str,
+    registry: Registry,
+    start_service: Callable[..., Service],
+    docker_client: docker.DockerClient,
+) -> None:
+    service = start_service(LOG_LEVEL="debug")
+    image = registry.add("team/app", "1.0")
+    registry.token = TOKEN
+    if kind == "identity token":
+        registry.token, registry.identity_token = "given-by-the-token-service", TOKEN
+    answers = [
+        service.create(image=image, registry_auth={"token": f"no{TOKEN}"}, start=False),
+        service.create(image=image, registry_auth={"token": TOKEN}, command=["/x"], start=False),
+    ]
+    assert_problem(answers[0], 403, "image-pull-denied")
+    assert answers[1].status_code == 201, answers[1].text
+    assert_kept_nowhere(service, docker_client, answers, TOKEN)
+
+
+def test_those_with_a_login_of_their_own_share_no_pull(
+    registry: Registry, service: Service
+) -> None:
+    image = registry.add("team/app", "1.0")
+    registry.login = (USER, SECRET)
+    right = {"username": USER, "password": SECRET}
+
+    def create(login: dict[str, str] | None) -> int:
+        body = {"image": image, "command": ["/none"], "start": False, "pull": "always"}
+        return service.create(**body, registry_auth=login).status_code
+
+    logins = [right, None, right, {**right, "password": "wrong"}]
+    assert at_once([lambda login=login: create(login) for login in logins]) == [201, 403, 201, 403]  # type: ignore[misc]

@@ -188,6 +188,88 @@ def test_killed_at_every_step(
     consistent(service, engine)
 
 
+# Volumes
+
+
+def _volume_of(name: str) -> str:
+    return f"volume-of-{name}"
+
+
+def _with_volume(service: Service) -> str:
+    """One that runs, with a volume of its own."""
+    name = _nothing(service)
+    service.created(name=name, volumes=[f"{_volume_of(name)}:/data"])
+    return name
+
+
+def _whose_container_is_gone(service: Service) -> str:
+    name = _with_volume(service)
+    service.client.delete(f"/containers/{name}?force=true").raise_for_status()
+    return name
+
+
+def _volumes(engine: PrivateEngine) -> set[str]:
+    return {each["Name"] for each in engine.call("GET", "/volumes")["Volumes"] or ()}
+
+
+REMOVALS = {
+    "a container with its volumes": Operation(
+        _with_volume,
+        lambda s, name: s.client.delete(f"/containers/{name}?volumes=true"),
+        {"exited", "running", "gone"},
+    ),
+    "a container with its volumes, by force": Operation(
+        _with_volume,
+        lambda s, name: s.client.delete(f"/containers/{name}?volumes=true&force=true"),
+        {"running", "gone"},
+    ),
+    "a volume": Operation(
+        _whose_container_is_gone,
+        lambda s, name: s.client.delete(f"/volumes/{_volume_of(name)}"),
+        {"gone"},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REMOVALS)
+def test_a_removal_with_volumes_killed_at_every_step(
+    what: str, engine: PrivateEngine, proxy: Proxy, service: Service, note: Note
+) -> None:
+    """A volume never goes before its container, and what is left can be removed by its name."""
+    operation = REMOVALS[what]
+    service.created()  # the network is there, so that each create makes the same calls
+    service.stop()  # as after each crash, nothing is remembered
+    service.start()
+    steps = steps_of(operation, service, proxy)
+    assert any("/volumes/" in step.call for step in steps)
+    engine.clear()
+    outcomes: list[str] = []
+    for step in steps:
+        name = operation.prepare(service)
+        time.sleep(0.1)
+        reached = crash_at(step, operation, service, proxy, name)
+        service.start()
+        consistent(service, engine)
+        state, stays = state_of(engine, name), _volume_of(name) in _volumes(engine)
+        outcomes.append(f"{step} reached={reached}: {state}, volume {stays}")
+        assert state in operation.may_be, outcomes
+        assert stays or state == "gone", outcomes
+        shown = {each["name"]: each["containers"] for each in service.get("/volumes")}
+        assert (_volume_of(name) in shown) == stays, outcomes
+        if stays:
+            assert shown[_volume_of(name)] == ([] if state == "gone" else [name]), outcomes
+        # The same again, or what is left of it.
+        if state != "gone":
+            answer = service.client.delete(f"/containers/{name}?volumes=true&force=true")
+            assert answer.json()["removed_volumes"] == [_volume_of(name)], outcomes
+        elif stays:
+            answer = service.client.delete(f"/volumes/{_volume_of(name)}")
+            assert answer.status_code == 200, outcomes
+        assert _volume_of(name) not in _volumes(engine), outcomes
+        consistent(service, engine)
+    note(f"killed at {len(steps)} moments", outcomes)
+
+
 # Moves: a stopped container whose port was given away is rebuilt on another one when it is started.
 
 

@@ -96,7 +96,15 @@ def test_a_key_that_may_only_read_changes_nothing(keyed: Service) -> None:
     for method in ("PUT", "PATCH", "PURGE"):
         answer = keyed.client.request(method, "/containers", headers=bearer(READ))
         assert_problem(answer, 403, "insufficient-scope")
-    for path in ("/containers", "/metrics", "/docs", "/openapi.json", "/health", "/ports"):
+    for path in (
+        "/containers",
+        "/metrics",
+        "/docs",
+        "/openapi.json",
+        "/health",
+        "/ports",
+        "/volumes",
+    ):
         assert keyed.client.get(path, headers=bearer(READ)).status_code == 200, path
 
 

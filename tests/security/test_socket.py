@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,8 +19,8 @@ import pytest
 
 from orchestrator.engine.connection import shown_address
 from tests.conftest import ROOT, Service, wait_until
+from tests.engine.registry import Registry
 from tests.engine.support import act, assert_problem, remove
-from tests.engine.test_pull import Registry
 from tests.faults.private_engine import PrivateEngine, own_network, why_not
 from tests.faults.steps import GROWING
 from tests.faults.test_networks import Filling
@@ -119,13 +118,8 @@ def running(tmp_path: Path, **settings: str) -> Iterator[Service]:
 
 @pytest.fixture
 def registry(engine: PrivateEngine) -> Iterator[Registry]:
-    registry = Registry(engine.call("GET", "/version")["Arch"])
-    thread = threading.Thread(target=registry.server.serve_forever)
-    thread.start()
-    yield registry
-    registry.server.shutdown()
-    registry.server.server_close()
-    thread.join()
+    with Registry(engine.call("GET", "/version")["Arch"]).running() as registry:
+        yield registry
 
 
 def use_in_every_way(
@@ -188,10 +182,18 @@ def use_in_every_way(
     networks = engine.inspect(service.get("/containers/elsewhere")["id"])["NetworkSettings"]
     assert list(networks["Networks"]) == ["orchestration-api-2"]
 
+    # Volumes
+    service.created(name="keeping", volumes=["unkept:/data"], start=False)
+    assert {each["name"] for each in service.get("/volumes")} == {"kept", "unkept"}
+    removed = act(service, "keeping", "delete", volumes=True)
+    assert removed["removed_volumes"] == ["unkept"]
+    assert_problem(service.client.delete("/volumes/kept"), 409, "volume-in-use")
+
     # Remove, and leftovers: the image of the move goes with its container
     for name in ("one", "pulled", "pinned", "elsewhere"):
         remove(service, name)
     assert service.get("/containers") == []
+    assert service.client.delete("/volumes/kept").status_code == 200
     tags = [tag for each in engine.call("GET", "/images/json") for tag in each["RepoTags"] or ()]
     assert not [tag for tag in tags if tag.startswith("orchestration-api-moved")]
 

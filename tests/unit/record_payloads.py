@@ -351,22 +351,6 @@ def record_refusals(recorder: Recorder) -> None:
     record_removals(recorder)
     recorder.save(f"{recorder.engine}-refusals", recorder.refusals)
 
-    failures: dict[str, str] = {}
-    for case, image in (
-        ("registry-unreachable", "127.0.0.1:1/some/image:tag"),
-        ("registry-not-found", "registry.invalid/some/image:tag"),
-    ):
-        try:
-            for line in client.pull(image, stream=True, decode=True):
-                if "error" in line:
-                    failures[case] = line["error"]
-        except APIError as error:
-            failures[case] = str(error.explanation)
-        resolver = r"\d+\.\d+\.\d+\.\d+(?=:53\b)"  # this machine's
-        failures[case] = re.sub(resolver, "192.0.2.53", failures.get(case, ""))
-        print("pull", case, failures[case])
-    recorder.save(f"{recorder.engine}-pulls", failures)
-
 
 def record_removals(recorder: Recorder) -> None:
     """What is said to those who come while a container is being removed."""

@@ -180,10 +180,10 @@ async def test_the_observer_is_told_of_a_pull_that_fails_after_it_was_answered(
 ) -> None:
     line = b'{"error": "dial tcp: no route to host"}\n'
     pretender.answers["/images/create"] = CHUNKED + b"%x\r\n%s\r\n0\r\n\r\n" % (len(line), line)
-    with pytest.raises(errors.ImagePullFailed):
+    with pytest.raises(errors.RegistryUnreachable):
         await engine.images.pull("some/image:1")
     name, _, code = told[-1]
-    assert (name, code) == ("pull", "image-pull-failed")
+    assert (name, code) == ("pull", "registry-unreachable")
 
 
 async def test_a_call_that_is_repeated_counts_as_two(

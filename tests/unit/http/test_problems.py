@@ -27,6 +27,7 @@ KINDS = {
     errors.CallerError: 401,
     errors.ContentError: 415,
     errors.LimitError: 400,
+    errors.UpstreamError: 502,
     errors.UnavailableError: 503,
     errors.DeadlineError: 504,
 }
@@ -50,6 +51,9 @@ CODES = {
     "body-too-large": 413,
     "url-too-long": 414, "too-many-streams": 429, "headers-too-large": 431,
     "overloaded": 503, "too-many-connections": 503,
+    "image-pull-denied": 403, "image-platform": 422, "image-broken": 502, "registry-failed": 502,
+    "registry-limit": 503, "registry-unreachable": 503, "image-in-use": 409,
+    "volume-not-found": 404, "volume-in-use": 409, "dependency-not-running": 409,
     "image-pull-failed": 503, "engine-timeout": 504,
 }  # fmt: skip
 
@@ -186,6 +190,10 @@ SECRET = "s3cr3t-Xq7"
         {"wait": SECRET},
         {"container_ports": [SECRET]},
         {"password": SECRET},
+        {"registry_auth": SECRET},
+        {"registry_auth": {SECRET: SECRET}},
+        {"registry_auth": {"username": SECRET, "password": [SECRET]}},
+        {"registry_auth": {"username": "a", "password": SECRET, "token": SECRET}},
         [SECRET],
         SECRET,
     ],

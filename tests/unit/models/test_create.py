@@ -1,10 +1,12 @@
 """Bad input, and what no input can express."""
 
+import base64
 import json
 import posixpath
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
@@ -38,6 +40,7 @@ def engine_body(request: CreateRequest) -> dict[str, Any]:
 def test_every_field_may_be_left_out_or_null() -> None:
     assert accepted() == CreateRequest()
     optional = ("name", "image", "container_ports", "port", "command", "memory", "cpus", "pids")
+    optional += ("registry_auth",)
     assert accepted(**dict.fromkeys(optional)) == CreateRequest()
 
 
@@ -362,6 +365,9 @@ plausible: dict[str, st.SearchStrategy[Any]] = {
     "wait": st.floats(),
     "start": st.booleans(),
     "init": st.booleans(),
+    "registry_auth": st.dictionaries(
+        st.sampled_from(["username", "password", "token"]), texts | st.none(), max_size=3
+    ),
 }
 
 
@@ -385,6 +391,64 @@ def test_anything_is_refused_or_can_be_sent_to_the_engine(body: dict[str, Any]) 
     sent.encode()
     assert "\\u0000" not in sent
     assert not set(engine_body(request)["HostConfig"]) & {"Binds", "Privileged", "NetworkMode"}
+
+
+# Logins for registries
+
+
+LOGIN = {"username": "somebody", "password": "s3cr3t-Xq7"}
+
+
+@pytest.mark.parametrize("login", [LOGIN, {"token": "s3cr3t-Xq7"}, {**LOGIN, "token": None}, None])
+def test_a_login_is_taken_and_not_shown(login: Any) -> None:
+    request = accepted(registry_auth=login)
+    assert (request.registry_auth is None) == (login is None)
+    for text in (repr(request), str(request), request.model_dump_json(), str(request.model_dump())):
+        assert "s3cr3t-Xq7" not in text
+        assert "somebody" not in text
+
+
+@pytest.mark.parametrize(
+    "login",
+    [
+        {}, {"username": "somebody"}, {"password": "s3cr3t-Xq7"}, {**LOGIN, "token": "s3cr3t-Xq7"},
+        {"username": "", "password": ""}, {"token": ""}, {"token": 5}, {"token": ["s3cr3t-Xq7"]},
+        {"s3cr3t-Xq7": "x", **LOGIN}, {"token": "s3cr3t-Xq7\x00"}, {"token": "s3cr3t-Xq7\ud800"},
+        {"token": "s3cr3t-Xq7" * 10_000}, "somebody:s3cr3t-Xq7", ["s3cr3t-Xq7"], 5, True,
+    ],
+)  # fmt: skip
+def test_what_is_no_login_is_refused_and_not_repeated(login: Any) -> None:
+    sentence = refused(registry_auth=login)
+    assert sentence.startswith("registry_auth: a login for a registry is ")
+    assert "s3cr3t-Xq7" not in sentence
+    with pytest.raises(ValidationError) as error:
+        CreateRequest.model_validate({"registry_auth": login, "name": "!"})
+    assert "s3cr3t-Xq7" not in str(error.value)
+
+
+@given(
+    username=st.text(st.characters(exclude_categories=["Cs"]), min_size=3, max_size=10),
+    password=st.text(st.characters(exclude_categories=["Cs"]), min_size=6, max_size=20),
+)
+def test_a_login_is_taken_out_of_what_an_engine_says(username: str, password: str) -> None:
+    try:
+        auth = accepted(registry_auth={"username": username, "password": password}).registry_auth
+    except ValidationError:
+        assert "\x00" in username + password
+        return
+    assert auth is not None
+    pair = base64.b64encode(f"{username}:{password}".encode()).decode()
+    forms = (password, quote(password), quote_plus(password), pair)
+    for form in forms:
+        assert form not in auth.hidden_in(f'Get "https://r/token?x={form}&y": {form}: denied')
+
+
+def test_a_user_name_is_taken_out_where_it_is_a_word() -> None:
+    auth = accepted(registry_auth={"username": "ci", "password": "long-enough"}).registry_auth
+    assert auth is not None
+    assert auth.hidden_in('Get "http://r/?account=ci&x": insufficient') == (
+        'Get "http://r/?account=***&x": insufficient'
+    )
 
 
 # What the OpenAPI description says of a create

@@ -147,6 +147,63 @@ def test_a_restarting_container_keeps_its_ports_though_nothing_is_bound(engine: 
 
 
 @on_every_engine
+def test_a_restarting_container_says_how_it_has_ended_last(engine: str) -> None:
+    found = parse(engine, "restarting")
+    assert (found.exit_code, found.reason, found.oom_killed) == (1, "exited", False)
+    assert found.restart_count > 3
+    assert found.finished_at is not None
+
+
+@on_every_engine
+@pytest.mark.parametrize("case", ["running", "paused", "created", "created-start-false"])
+def test_a_container_that_has_not_ended_has_no_reason(engine: str, case: str) -> None:
+    found = parse(engine, case)
+    assert (found.exit_code, found.reason, found.oom_killed) == (None, None, None)
+    assert found.restart_count == 0
+
+
+@on_every_engine
+def test_one_that_the_engine_could_not_start_was_refused(engine: str) -> None:
+    found = parse(engine, "created-start-refused")
+    assert (found.reason, found.exit_code) == ("refused", None)
+
+
+@on_every_engine
+@pytest.mark.parametrize(
+    ("exit_code", "oom", "reason"),
+    [
+        (0, False, "exited"), (3, False, "exited"), (3, True, "exited"), (127, False, "exited"),
+        (128, False, "exited"), (137, True, "oom"), (137, False, "killed"), (143, False, "signal"),
+        (143, True, "signal"), (192, False, "signal"), (193, False, "exited"),
+        (255, False, "exited"),
+    ],
+)  # fmt: skip
+def test_why_a_container_has_ended(engine: str, exit_code: int, oom: bool, reason: str) -> None:
+    raw = inspection(engine, "exited")
+    raw["State"] |= {"ExitCode": exit_code, "OOMKilled": oom}
+    found = parse_container(raw)
+    assert (found.exit_code, found.reason, found.oom_killed) == (exit_code, reason, oom)
+
+
+@on_every_engine
+@pytest.mark.parametrize(("given", "grace"), [(None, 10), (0, 0), (1, 1), (-1, -1), (600, 600)])
+def test_a_container_has_the_time_to_end_that_it_was_created_with(
+    engine: str, given: int | None, grace: int
+) -> None:
+    raw = inspection(engine, "running")
+    raw["Config"].pop("StopTimeout", None)
+    if given is not None:
+        raw["Config"]["StopTimeout"] = given
+    assert parse_container(raw).grace == grace
+
+
+@on_every_engine
+def test_the_volumes_of_a_container_are_known(engine: str) -> None:
+    (mount,) = (each for each in inspection(engine, "running")["Mounts"] if each.get("Name"))
+    assert parse(engine, "running").volumes == (mount["Name"],)
+
+
+@on_every_engine
 @pytest.mark.parametrize(
     ("case", "health"),
     [("starting", "starting"), ("healthy", "healthy"), ("unhealthy", "unhealthy")],

@@ -17,7 +17,7 @@ from orchestrator import errors
 from orchestrator.engine import Engine
 from orchestrator.errors import OrchestratorError
 from orchestrator.models import CreateRequest
-from orchestrator.payloads import pull_failure, refusal, tunnel_failure
+from orchestrator.payloads import refusal, refused_for_another, tunnel_failure
 from orchestrator.settings import Settings
 
 from ..examples import ENGINES, payload, spec
@@ -364,6 +364,91 @@ def test_what_an_image_says_of_its_process_may_be_impossible(text: str, words: s
         assert words in error.message
 
 
+MINE, OTHER_ONE = "1" * 64, "2" * 64
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "what"),
+    [
+        # 20.10
+        (404, f"No such container: {OTHER_ONE}", "was removed"),
+        (409, f"cannot join network of a non running container: {OTHER_ONE}", "does not run"),
+        (500, f"can't join IPC of container {OTHER_ONE}: container {OTHER_ONE} is not running",
+         "does not run"),
+        (500, f"can't join IPC of container {OTHER_ONE}: No such container: {OTHER_ONE}",
+         "was removed"),
+        (500, f"container {OTHER_ONE} is not running", "does not run"),
+        (500, f"cannot join PID of a non running container: {OTHER_ONE}: No such container:"
+         f" {OTHER_ONE}", "was removed"),
+        (500, f"Cannot restart container {MINE}: No such container: {OTHER_ONE}", "was removed"),
+        (409, f"Container {OTHER_ONE} is restarting, wait until the container is running",
+         "does not run"),
+        # 28.5
+        (500, f"joining network namespace of container: No such container: {OTHER_ONE}",
+         "was removed"),
+        (409, "cannot join network namespace of a non running container: container paused is"
+         " exited", "does not run"),
+        (409, f"failed to join IPC namespace: container {OTHER_ONE} is not running",
+         "does not run"),
+        (400, f"failed to join IPC namespace: No such container: {OTHER_ONE}", "was removed"),
+        (500, f"failed to join PID namespace: container {OTHER_ONE} is not running",
+         "does not run"),
+        (500, f"failed to join PID namespace: No such container: {OTHER_ONE}", "was removed"),
+        # both
+        (500, "Cannot link to a non running container: /other AS /mine/x", "does not run"),
+        (404, "No such container: other", "was removed"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_another_container_is_told_as_being_about_that(
+    status: int, text: str, what: str
+) -> None:
+    error = refused_for_another(text, MINE) or refusal(status=status, text=text)
+    assert isinstance(error, errors.DependencyNotRunning)
+    assert what in error.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"No such container: {MINE}",
+        f"container {MINE} is not running",
+        "driver failed programming external connectivity on endpoint x: port is already allocated",
+    ],
+)
+def test_what_is_said_of_the_container_itself_is_not_about_another(text: str) -> None:
+    assert refused_for_another(text, MINE) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "kind"),  # of 20.10 and 28.5
+    [
+        (409, "remove data-1: volume is in use - [0f4c1d2a9b7e]", errors.VolumeInUse),
+        (404, "get data-1: no such volume", errors.VolumeNotFound),
+        (409, 'conflict: unable to remove repository reference "paused" (must force) - container'
+         " 757d8245f555 is using its referenced image 4fc94b00d77d", errors.ImageInUse),
+        (409, "conflict: unable to delete 4fc94b00d77d (cannot be forced) - image is being used by"
+         " running container 757d8245f555", errors.ImageInUse),
+        (409, "You cannot remove a running container paused. Stop the container before attempting"
+         " removal or force remove", errors.ContainerBusy),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_a_volume_or_an_image_is_about_that(
+    status: int, text: str, kind: type[OrchestratorError]
+) -> None:
+    assert type(refusal(status=status, text=text)) is kind
+
+
+def test_a_volume_that_cannot_be_mounted_is_no_error_of_the_engines_own() -> None:
+    text = (
+        "error while mounting volume '/var/lib/docker/volumes/data/_data': failed to mount local"
+        " volume: mount :/share:/var/lib/docker/volumes/data/_data, data: addr=10.1.2.3: invalid"
+    )
+    error = refusal(status=500, text=text)
+    assert isinstance(error, errors.EngineFailed)
+    assert "cannot mount a volume" in error.message
+    assert "/" not in said(error).replace("`docker volume inspect`", "")
+
+
 def test_a_full_cgroup_is_no_full_disk() -> None:
     text = "mkdir /sys/fs/cgroup/cpuset/docker/0f4c: no space left on device"
     error = refusal(status=500, text=text)
@@ -380,54 +465,6 @@ def test_docker_desktop_names_the_port_too() -> None:
 def test_a_missing_image_may_be_told_by_the_sdk() -> None:
     error = refusal(status=404, text="pull access denied", image_missing=True)
     assert isinstance(error, errors.ImageNotFound)
-
-
-# Pulls
-
-
-@on_every_engine
-@pytest.mark.parametrize("case", ["registry-unreachable", "registry-not-found"])
-def test_a_registry_out_of_reach(engine: str, case: str) -> None:
-    error = pull_failure("some/image:tag", payload(f"engine-{engine}-pulls")[case])
-    assert isinstance(error, errors.ImagePullFailed)
-    assert "cannot reach its registry" in error.message
-    assert "some/image:tag" in error.message
-    assert error.fields == {"image": "some/image:tag"}
-    assert not ADDRESS.search(said(error))
-
-
-@pytest.mark.parametrize(
-    ("text", "expected", "words"),
-    [
-        ("pull access denied for some/image, repository does not exist or may require 'docker"
-         " login': denied: requested access to the resource is denied", errors.ImageNotFound, ""),
-        ("manifest for nginx:nope not found: manifest unknown: manifest unknown",
-         errors.ImageNotFound, ""),
-        ("invalid reference format", errors.InvalidRequest, "not an image reference"),
-        ("toomanyrequests: You have reached your pull rate limit.", errors.ImagePullFailed,
-        "limits"),
-        ('Get "https://10.1.2.3/v2/": tls: failed to verify certificate: x509: certificate signed'
-         " by unknown authority", errors.ImagePullFailed, "trust"),
-        ("failed to register layer: write /usr/lib/x: no space left on device",
-         errors.ImagePullFailed, "disk is full"),
-        ("failed to register layer: write /usr/lib/python3/connection.py: no space left on device",
-         errors.ImagePullFailed, "disk is full"),
-        ("write /var/lib/docker/tmp/GetImageBlob1: no space left on device",
-         errors.ImagePullFailed, "disk is full"),
-        ("net/http: request canceled while waiting for connection (Client.Timeout exceeded)",
-         errors.ImagePullFailed, "cannot reach"),
-        ("unexpected EOF", errors.ImagePullFailed, "cannot reach"),
-        ("something else at /var/lib/docker", errors.ImagePullFailed, "could not download"),
-    ],
-)  # fmt: skip
-def test_why_a_pull_failed(text: str, expected: type[OrchestratorError], words: str) -> None:
-    error = pull_failure("some/image:tag", text)
-    assert type(error) is expected
-    assert words in error.message
-    assert "some/image:tag" in error.message
-    assert not ADDRESS.search(said(error))
-    assert "/var" not in said(error)
-    assert "/usr" not in said(error)
 
 
 # The SDK's exceptions stop at engine.py
