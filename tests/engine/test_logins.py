@@ -2,10 +2,8 @@
 
 import base64
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -15,46 +13,23 @@ from docker.errors import APIError
 
 from tests.conftest import Service
 
+from .registry import Registry
 from .support import assert_problem
-from .test_pull import Registry
 
 pytestmark = pytest.mark.engine
 PASSWORD = "secret-word"
 RIGHT = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
 
 
-class Locked(Registry):
-    """A registry that only answers who has logged in."""
-
-    locked = True
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        if not self.locked or request.headers.get("Authorization") == f"Basic {RIGHT}":
-            super().answer(request)
-            return
-        body = json.dumps({"errors": [{"code": "UNAUTHORIZED", "message": "who?"}]}).encode()
-        request.send_response(401)
-        request.send_header("WWW-Authenticate", 'Basic realm="test"')
-        request.send_header("Content-Type", "application/json")
-        request.send_header("Content-Length", str(len(body)))
-        request.end_headers()
-        if request.command == "GET":
-            request.wfile.write(body)
-
-
 @pytest.fixture
-def registry(docker_client: docker.DockerClient) -> Iterator[Locked]:
-    registry = Locked(docker_client.version()["Arch"])
-    thread = threading.Thread(target=registry.server.serve_forever)
-    thread.start()
-    yield registry
-    registry.server.shutdown()
-    registry.server.server_close()
-    thread.join()
+def registry(docker_client: docker.DockerClient) -> Iterator[Registry]:
+    with Registry(docker_client.version()["Arch"]).running() as registry:
+        registry.login = ("me", PASSWORD)
+        yield registry
 
 
 def test_a_login_file_troubles_only_a_pull_that_needs_it(
-    registry: Locked,
+    registry: Registry,
     start_service: Callable[..., Service],
     docker_client: docker.DockerClient,
     tmp_path: Path,
@@ -85,17 +60,17 @@ def test_a_login_file_troubles_only_a_pull_that_needs_it(
     ):
         write(config)
         assert service.get("/health")["docker"]["status"] == "connected"
-        registry.locked = True
-        problem = assert_problem(service.create(image=image), 404, "image-not-found", image=image)
+        registry.login = ("me", PASSWORD)
+        problem = assert_problem(service.create(image=image), 403, "image-pull-denied", image=image)
         assert complaint in problem["detail"], config
         assert ("log in again" in problem["detail"]) == bool(complaint), config
-        registry.locked = False
+        registry.login = None
         service.created(image=image, command=["/none"], start=False)
         for made in service.get("/containers", label=service.label):
             service.client.delete(f"/containers/{made['id']}")
         remove()
     try:
-        registry.locked = True
+        registry.login = ("me", PASSWORD)
         write({"auths": {address: {"auth": RIGHT}}})
         made = service.created(image=image, command=["/none"], start=False)
         service.client.delete(f"/containers/{made['id']}")
@@ -105,7 +80,7 @@ def test_a_login_file_troubles_only_a_pull_that_needs_it(
         remove()
     file.unlink()
     file.mkdir()
-    problem = assert_problem(service.create(image=image), 404, "image-not-found")
+    problem = assert_problem(service.create(image=image), 403, "image-pull-denied")
     assert "the login file cannot be read" in problem["detail"]
 
 

@@ -39,8 +39,8 @@ def engine_body(request: CreateRequest) -> dict[str, Any]:
 
 def test_every_field_may_be_left_out_or_null() -> None:
     assert accepted() == CreateRequest()
-    optional = ("name", "image", "container_ports", "port", "command", "memory", "cpus", "pids")
-    optional += ("registry_auth",)
+    optional = ["name", "image", "container_ports", "port", "command", "memory", "cpus", "pids"]
+    optional += ["registry_auth"]
     assert accepted(**dict.fromkeys(optional)) == CreateRequest()
 
 
