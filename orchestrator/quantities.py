@@ -1,6 +1,7 @@
 """Reads and writes quantities as people write them: "512m", "8001-8999", "45.23 MB". Pure."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 MIB = 1024 * 1024
@@ -10,6 +11,10 @@ _MEMORY = re.compile(r"(\d{1,20}(?:\.\d{1,6})?)\s*([bkmgt]?)(?:i?b)?", re.IGNORE
 # The same for the OpenAPI description, without the spaces around; it cannot tell the amounts.
 MEMORY_PATTERN = r"^[0-9]{1,20}(?:\.[0-9]{1,6})? ?[bkmgtBKMGT]?(?:[iI]?[bB])?$"
 _FACTORS = {"": 1, "b": 1, "k": 1024, "m": MIB, "g": 1024 * MIB, "t": 1024 * 1024 * MIB}
+
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhd])", re.ASCII)
+DURATION_PATTERN = "^[0-9]{1,9}(?:\\.[0-9]{1,3})?[smhd]$"
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 _CONTAINER_PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", re.ASCII)
 
@@ -31,17 +36,33 @@ def parse_memory(value: object) -> int:
     Raises ValueError with a sentence for the caller when the text is malformed, or the amount is
     less than 6 MiB or more than 16 TiB.
     """
-    value = whole(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        size = value
-    else:
-        match = _MEMORY.fullmatch(value.strip()) if isinstance(value, str) else None
-        if match is None:
-            raise ValueError('memory is a number with a unit, like "512m" or "1g", or bytes')
-        size = int(float(match[1]) * _FACTORS[match[2].lower()])
+    size = parse_size(value, "memory")
     if not MEMORY_MIN <= size <= MEMORY_MAX:
         raise ValueError('memory must be from "6m", the least that Docker accepts, to "16t"')
     return size
+
+
+def parse_size(value: object, what: str) -> int:
+    """The same for any amount of bytes. Raises ValueError, about `what`, for a malformed text."""
+    value = whole(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    match = _MEMORY.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f'{what} is a number with a unit, like "512m" or "1g", or bytes')
+    return int(float(match[1]) * _FACTORS[match[2].lower()])
+
+
+def parse_seconds(value: object) -> float:
+    """Seconds from a number, or from a text like `90s`, `10m`, `48h` or `7d`. Raises ValueError
+    with a sentence for the caller.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError('a time is a number of seconds, or a text like "90s" or "10m"')
+    return float(match[1]) * _SECONDS[match[2]]
 
 
 def megabytes(size: int | None) -> str | None:
@@ -60,6 +81,23 @@ def expanded(text: str) -> list[str]:
     if not 1 <= first <= last <= 65535:
         return []
     return [f"{number}/{match[3] or 'tcp'}" for number in range(first, last + 1)]
+
+
+def each_protocol(container_port: str) -> list[str]:
+    """The ports of the engine that have one host port together: "53/tcp" and "53/udp" of
+    "53/tcp+udp"; of any other the port itself.
+    """
+    number, _, protocols = container_port.partition("/")
+    return [f"{number}/{protocol}" for protocol in protocols.split("+")]
+
+
+def together(container_ports: Collection[str]) -> str:
+    """The same the other way: one text for the container ports that have a host port together. Of
+    several numbers, which are none of ours, the first counts.
+    """
+    number, _, protocol = min(container_ports).partition("/")
+    same = sorted(each for each in container_ports if each.startswith(f"{number}/"))
+    return f"{number}/{'+'.join(each.partition('/')[2] for each in same)}" if protocol else number
 
 
 @dataclass(frozen=True)

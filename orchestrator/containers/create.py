@@ -7,7 +7,15 @@ from ..engine import Engine
 from ..errors import InvalidRequest
 from ..images import Images
 from ..models import Container, CreateRequest, Image, Limits, Spec
-from ..policy import Permissions, Quotas, confinement_of, limits_of, not_ours
+from ..policy import (
+    Permissions,
+    Quotas,
+    check_health_check,
+    check_memory,
+    confinement_of,
+    limits_of,
+    not_ours,
+)
 from ..settings import Settings
 from ..state import Mirror, removed_meanwhile
 from .changes import Changes
@@ -69,10 +77,14 @@ class Creator:
         reference = request.image or self._settings.default_image
         self._permissions.check_reference(reference)
         limits = limits_of(request, self._settings)
+        check_memory(request, limits)
         with self._quotas.admit(limits, caller) as admission:
             await self._check_volumes(request)
-            image = await self._images.get(reference, request.pull, request.registry_auth)
+            image = await self._images.get(
+                reference, request.pull, request.platform, request.registry_auth
+            )
             self._permissions.check_found(image)
+            check_health_check(request, image)
             spec = self._settle(request, image, limits, caller, key)
             async with self._changes.turn("create"):
                 return await self._launcher.launch(spec, admission.about_to_make)

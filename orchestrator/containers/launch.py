@@ -17,10 +17,12 @@ from ..errors import (
     OrchestratorError,
     PortRefused,
     PortsExhausted,
+    StartRefused,
 )
 from ..inside import Programs
 from ..labels import LABEL_CREATE
 from ..models import Container, Program, Spec
+from ..payloads import about_spec
 from ..ports import RefusedPorts, Reservation, port_in_use
 from ..state import Mirror
 from .changes import Changes
@@ -181,6 +183,7 @@ class Launcher:
             await self._leftovers.discard_create(create_id, spec.volumes)
 
         async with (
+            _told_of(spec),
             self.undoing(reservation, Undo(undo, undo)) as hold,
             self._networks.place() as network,
         ):
@@ -233,3 +236,15 @@ class Launcher:
             raise
         reservation.commit(container.full_id, container.name)
         return await self._mirror.existing(container.full_id)
+
+
+@asynccontextmanager
+async def _told_of(spec: Spec) -> AsyncIterator[None]:
+    """Has a refusal that is about a path name what was asked for there."""
+    try:
+        yield
+    except StartRefused as error:
+        told = about_spec(error, spec)
+        if told is error:
+            raise
+        raise told from error

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from docker import APIClient as Client
+from docker.utils import version_lt
 
+from ..errors import InvalidRequest
 from ..models import Blueprint, Container, Listed, Program, Sample, Spec
 from ..payloads import (
     create_body,
@@ -92,9 +94,12 @@ class ContainerCalls:
 
         Raises NameInUse, ImageNotFound, InvalidRequest.
         """
+        asked = spec.asked
+        if asked.healthcheck is not None and asked.healthcheck.start_interval is not None:
+            self._require("1.44", "healthcheck: start_interval needs Docker 25 or newer.")
         body = create_body(spec, ports, create_id)
         body["HostConfig"]["NetworkMode"] = network
-        return await self._create(body, spec.name)
+        return await self._create(body, spec.name, asked.platform)
 
     async def create_again(
         self,
@@ -228,14 +233,28 @@ class ContainerCalls:
             "inspect", "reads", lambda client: client.inspect_container(container_id)
         )
 
-    async def _create(self, body: Inspection, name: str | None) -> str:
+    def _require(self, version: str, complaint: str) -> None:
+        """Raises InvalidRequest for an engine whose API is older: it would drop a field."""
+        if version_lt(self._connection.client.api_version, version):
+            raise InvalidRequest(f"{complaint} This engine is older; leave it out.")
+
+    async def _create(self, body: Inspection, name: str | None, platform: str | None = None) -> str:
         with about(image=str(body["Image"]), name=name):
             answer = await self._connection.call(
                 "create",
                 "mutations",
-                lambda client: client.create_container_from_config(body, name),  # type: ignore[no-untyped-call]
+                lambda client: client.create_container_from_config(
+                    body, name, _taken(client, platform)
+                ),  # type: ignore[no-untyped-call]
             )
         return str(answer["Id"])
+
+
+def _taken(client: Client, platform: str | None) -> str | None:
+    """A platform for a create, where the engine takes one. An older one has the image that was
+    looked at before, and takes no other.
+    """
+    return None if version_lt(client.api_version, "1.41") else platform
 
 
 def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -2,10 +2,13 @@
 
 import logging
 from datetime import UTC, datetime
+from json import dumps
+from typing import Any
 
 import docker.errors
 import requests
 from docker import APIClient as Client
+from docker.utils import version_lt
 
 from .. import errors
 from ..models import Image, Layer, RegistryAuth
@@ -16,6 +19,9 @@ from .translate import about, understood
 
 log = logging.getLogger(__name__)
 
+# The version of the API from which an inspection takes a platform.
+_INSPECTS_PLATFORMS = "1.49"
+
 
 class ImageCalls:
     """Makes the engine's calls about images. `pull_timeout` is in seconds, for one pull."""
@@ -24,20 +30,34 @@ class ImageCalls:
         self._connection = connection
         self._pull_timeout = pull_timeout
 
-    async def inspect(self, image: str) -> Image:
-        """Describes an image that the engine has; ImageNotFound if it has none. Pulls nothing."""
+    async def inspect(self, image: str, platform: str | None = None) -> Image:
+        """Describes an image that the engine has; ImageNotFound if it has none. Pulls nothing.
+
+        An engine that keeps images for several platforms under one name is asked for `platform`;
+        another one describes what it has, whatever it is for.
+        """
+
+        def inspect(client: Client) -> Any:
+            if platform is None or version_lt(client.api_version, _INSPECTS_PLATFORMS):
+                return client.inspect_image(image)  # type: ignore[no-untyped-call]
+            url = f"{client.base_url}/v{client.api_version}/images/{image}/json"
+            parts = dict(zip(("os", "architecture", "variant"), platform.split("/"), strict=False))
+            answer = client.get(url, params={"platform": dumps(parts)}, timeout=client.timeout)
+            if answer.status_code != 200:  # it may be there for another one
+                return client.inspect_image(image)  # type: ignore[no-untyped-call]
+            return answer.json()
+
         with about(image=image):
-            payload = await self._connection.call_twice(
-                "inspect_image",
-                "reads",
-                lambda client: client.inspect_image(image),  # type: ignore[no-untyped-call]
-            )
+            payload = await self._connection.call_twice("inspect_image", "reads", inspect)
         with understood(f'image "{image}"'):
             return parse_image(image, payload)
 
-    async def pull(self, image: str, auth: RegistryAuth | None = None) -> None:
-        """Pulls an image, with the login that is given, else with that of the login file. Raises
-        one of the errors that say why a pull has failed, see payloads.pull_failures.
+    async def pull(
+        self, image: str, platform: str | None = None, auth: RegistryAuth | None = None
+    ) -> None:
+        """Pulls an image, for a platform if one is named, with the login that is given, else with
+        that of the login file. Raises one of the errors that say why a pull has failed, see
+        payloads.pull_failures.
 
         A login that is given is in no log and in no error, nor in what caused one.
         """
@@ -45,7 +65,7 @@ class ImageCalls:
         def pull(client: Client) -> None:
             ways = [login_for(image)] if auth is None else logins_of(auth, image)
             for way in ways:
-                text = _pulled(client, image, way)
+                text = _pulled(client, image, platform, way)
                 if text is None:
                     return
                 failure = pull_failure(image, text, way.complaint)
@@ -94,13 +114,15 @@ class ImageCalls:
             return
 
 
-def _pulled(client: Client, image: str, login: Credentials) -> str | None:
+def _pulled(client: Client, image: str, platform: str | None, login: Credentials) -> str | None:
     """What the engine says of a pull that failed. No exception of the SDK leaves that has the
     request, with its login, in it.
     """
     try:
         fields = dict(login.fields)
-        for line in client.pull(image, stream=True, decode=True, auth_config=fields):
+        for line in client.pull(
+            image, stream=True, decode=True, auth_config=fields, platform=platform
+        ):
             if "error" in line:
                 return str(line["error"])
     except docker.errors.APIError as error:

@@ -1,4 +1,6 @@
-"""Finds the ports of the host that processes listen on, as far as this process can see them."""
+"""Finds the ports of the host that processes have, by TCP or UDP, as far as this process can see
+them.
+"""
 
 import asyncio
 import socket
@@ -11,8 +13,9 @@ import psutil
 
 from ..quantities import PortRange
 
-# The state of a socket that listens, in /proc/net/tcp: TCP_LISTEN of linux/net/tcp_states.h.
-_LISTEN = "0A"
+# The state of a socket that takes what comes, in /proc/net/tcp and in /proc/net/udp: TCP_LISTEN
+# and, of one without a peer, TCP_CLOSE of linux/net/tcp_states.h.
+_STATES = {"tcp": "0A", "udp": "07"}
 
 
 class HostPorts:
@@ -51,10 +54,11 @@ class HostPorts:
         }
 
 
-def listening(table: str) -> set[int]:
-    """Returns the ports listened on, from the text of /proc/net/tcp or tcp6 (proc(5))."""
+def listening(table: str, protocol: str = "tcp") -> set[int]:
+    """Returns the ports listened on, from the text of /proc/net/tcp, tcp6, udp or udp6, proc(5)."""
+    state = _STATES[protocol]
     rows = (line.split() for line in table.splitlines()[1:])
-    return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == _LISTEN}
+    return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == state}
 
 
 def _listened_ports() -> set[int] | None:
@@ -64,9 +68,11 @@ def _listened_ports() -> set[int] | None:
     with 999 containers, during which the service answers slowly.
     """
     try:
-        ports = listening(Path("/proc/self/net/tcp").read_text())
-        with suppress(FileNotFoundError):  # IPv6 may be off
-            ports |= listening(Path("/proc/self/net/tcp6").read_text())
+        ports: set[int] = set()
+        for protocol in _STATES:
+            ports |= listening(Path(f"/proc/self/net/{protocol}").read_text(), protocol)
+            with suppress(FileNotFoundError):  # IPv6 may be off
+                ports |= listening(Path(f"/proc/self/net/{protocol}6").read_text(), protocol)
     except OSError:
         return None
     return ports
@@ -76,8 +82,13 @@ def _listeners(ports: Container[int]) -> dict[int, str | None] | None:
     """Returns port -> name of the process that listens on it; None if that cannot be known."""
     found: dict[int, str | None] = {}
     try:
-        for connection in psutil.net_connections(kind="tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr:
+        for connection in psutil.net_connections(kind="inet"):
+            takes = (
+                connection.status == psutil.CONN_LISTEN
+                if connection.type == socket.SOCK_STREAM
+                else not connection.raddr
+            )
+            if takes and connection.laddr:
                 port = connection.laddr.port
                 if port in ports and not found.get(port):
                     found[port] = _process_name(connection.pid)

@@ -117,6 +117,9 @@ def _explain(error: Mapping[str, Any]) -> dict[str, str]:
         )
     elif kind == "model_type" or (kind == "list_type" and not place):
         message = "The body must be a JSON object"
+    elif kind == "value_error" and not place and ": " in message:  # of several fields together
+        field, _, message = message.partition(": ")
+        place = [field]
     elif kind == "extra_forbidden":
         message = "There is no such field here; GET /docs shows those there are"
     name = ".".join(part if len(part) <= 64 else part[:61] + "..." for part in place)

@@ -7,7 +7,10 @@
     statistics   what containers use: at one moment, over time, as a stream
     host         what the host uses, and whose figures those are
     service      the index, health, and problem documents
-    create       what a caller asks for in a create, checked field by field
+    asked        what bodies and queries have in common: no unknown field, and null is left out
+    create       what a caller asks for in a create, checked field by field; create_process,
+                  create_files and create_network check what a container runs, has on its file
+                  system, and finds on its network
     registry_auth a login for a registry, which nothing keeps
     create_texts what the texts of a create look like, for validators and for OpenAPI
     spec         what is to be made: a create with every default settled
@@ -19,6 +22,7 @@ A new type is one class in the module of its topic, with its example if it is a 
 body; then it is named here.
 """
 
+from .asked import Asked
 from .containers import (
     Container,
     ContainerCounts,
@@ -31,6 +35,8 @@ from .containers import (
 from .create import (
     CreateRequest,
 )
+from .create_files import path_of
+from .create_process import HealthCheck, Ulimit, Ulimits
 from .engine import Blueprint, EngineInfo, Image, Layer, Listed, Network
 from .filters import (
     ContainerFilter,
@@ -90,6 +96,7 @@ __all__ = [
     "METRICS_EXAMPLE",
     "Alive",
     "AllStats",
+    "Asked",
     "Blueprint",
     "Confinement",
     "Container",
@@ -104,6 +111,7 @@ __all__ = [
     "EngineInfo",
     "FigureScope",
     "Health",
+    "HealthCheck",
     "HistoryWindow",
     "HostCpu",
     "HostDisk",
@@ -140,7 +148,10 @@ __all__ = [
     "StatsTotals",
     "StreamEnd",
     "SystemStats",
+    "Ulimit",
+    "Ulimits",
     "Volume",
     "examples",
+    "path_of",
     "without_cache",
 ]

@@ -4,40 +4,39 @@ Each check has a sentence that says what would do. Nothing in here can express a
 a privilege or a namespace of the host: volumes are named ones, and there is no field for the rest.
 """
 
-import posixpath
 import re
-import shlex
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-    field_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 from ..labels import LABEL_PREFIX
 from ..quantities import MEMORY_MAX, MEMORY_MIN, MEMORY_PATTERN, parse_memory, whole
+from .asked import Asked
+from .create_files import Directory, SharedMemory, Tmpfs, Volumes, path_of
+from .create_network import MOST_PORTS, ContainerPorts, ExtraHosts, Hostname, NameServer
+from .create_process import (
+    Command,
+    Entrypoint,
+    HealthCheck,
+    NameText,
+    StopSignal,
+    StopTimeout,
+    Text,
+    Ulimits,
+    User,
+)
 from .create_texts import (
     COMMAND_SCHEMA,
-    CONTAINER_PORT_SCHEMA,
     IMAGE_SCHEMA,
     NAME_SCHEMA,
+    PLATFORM,
     REFERENCE,
     RESERVED_NAMES,
     RESTART_POLICY,
-    TEXT_SCHEMA,
-    VOLUME_SCHEMA,
 )
 from .model import Model
 from .registry_auth import RegistryLogin
-
-_VOLUME = re.compile(
-    r"(?P<name>[a-zA-Z0-9][a-zA-Z0-9_.-]+):(?P<path>/[^:\x00]*)(?::(?P<mode>ro|rw))?"
-)
 
 
 def _name(value: str) -> str:
@@ -59,39 +58,9 @@ def _image(value: str) -> str:
     return value
 
 
-def _container_port(value: Any) -> Any:
-    value = whole(value)
-    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    match = (
-        re.fullmatch(r"(\d{1,5})(?:/(tcp|udp|sctp))?", text, re.ASCII)
-        if isinstance(text, str)
-        else None
-    )
-    if match is None or not 1 <= int(match[1]) <= 65535:
-        raise ValueError('a container port is a number from 1 to 65535, or like "53/udp"')
-    return f"{int(match[1])}/{match[2] or 'tcp'}"
-
-
-def _text(value: str) -> str:
-    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise ValueError("a NUL or half a surrogate pair cannot be passed on")
-    return value
-
-
 def _env(value: dict[str, str]) -> dict[str, str]:
     if any(not name or "=" in name for name in value):
         raise ValueError("the name of a variable is not empty and has no '=' in it")
-    return value
-
-
-def _command(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            value = shlex.split(value)
-        except ValueError:
-            raise ValueError("the command has a quote or backslash without its partner") from None
-    if isinstance(value, list) and (not value or value[0] == ""):
-        raise ValueError("a command names a program; leave it out to run what the image runs")
     return value
 
 
@@ -103,34 +72,22 @@ def _labels(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
-def _volume(value: str) -> str:
-    match = _VOLUME.fullmatch(value)
-    parts = match["path"].split("/") if match else []
-    if not set(parts) - {"", "."} or ".." in parts:
-        raise ValueError(
-            'a volume is a named one and an absolute path, like "data:/var/lib/data" or'
-            ' "data:/var/lib/data:ro"; paths of the host cannot be mounted'
-        )
-    return value
-
-
 def _restart_policy(value: str) -> str:
     if not re.fullmatch(RESTART_POLICY, value):
         raise ValueError('one of "no", "always", "unless-stopped", "on-failure", "on-failure:3"')
     return value
 
 
-NameText = Annotated[str, AfterValidator(_text)]
-Text = Annotated[str, AfterValidator(_text), Field(json_schema_extra=TEXT_SCHEMA)]
-ContainerPort = Annotated[
-    str, BeforeValidator(_container_port), WithJsonSchema(CONTAINER_PORT_SCHEMA)
-]
+def _platform(value: str) -> str:
+    if not re.fullmatch(PLATFORM, value, re.ASCII):
+        raise ValueError('a platform is like "linux/amd64", "linux/arm64" or "linux/arm/v7"')
+    return value
 
 
-class CreateRequest(Model):
+class CreateRequest(Asked, Model):
     """A container to be cloned from an image. Every field may be left out."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     name: (
         Annotated[str, Field(max_length=128, json_schema_extra=NAME_SCHEMA), AfterValidator(_name)]
@@ -145,12 +102,23 @@ class CreateRequest(Model):
         None,
         description="The image to clone. Default: the setting DEFAULT_IMAGE.",
     )
-    container_ports: list[ContainerPort] | None = Field(
+    platform: (
+        Annotated[
+            str, Field(json_schema_extra={"pattern": f"^{PLATFORM}$"}), AfterValidator(_platform)
+        ]
+        | None
+    ) = Field(
+        None,
+        description='What the image is to be for, like "linux/arm64". Default: what is there, else'
+        " the engine's own.",
+    )
+    container_ports: ContainerPorts | None = Field(
         None,
         min_length=1,
-        max_length=64,
+        max_length=MOST_PORTS,
         description='Ports inside the container that get a host port each: 5000, "5000/tcp",'
-        ' "53/udp". Default: what the image exposes, else 5000.',
+        ' "53/udp", a range like "6379-6382", or TCP and UDP on one host port: "53/tcp+udp".'
+        " Default: what the image exposes, else 5000.",
         examples=[["5000/tcp"]],
         json_schema_extra={"uniqueItems": True},
     )
@@ -165,12 +133,26 @@ class CreateRequest(Model):
         description="Environment variables.",
         json_schema_extra={"propertyNames": {"pattern": "^[^=\\x00]+$"}},
     )
-    command: Annotated[list[Text], BeforeValidator(_command)] | None = Field(
+    entrypoint: Entrypoint | None = Field(
+        None,
+        description="Replaces the image's entry point, and with it the image's command; written as"
+        " a command is. An empty one takes it away.",
+    )
+    command: Command | None = Field(
         None,
         description="Replaces the image's command. A list of words, or one string, which is split"
         " as a shell would; no shell runs.",
         json_schema_extra=COMMAND_SCHEMA,
     )
+    user: User | None = Field(
+        None,
+        description='Who runs it: a name or number, also with a group, like "1000:1000". Default:'
+        " the image's.",
+    )
+    workdir: Directory | None = Field(
+        None, description="The directory that it runs in; made if need be. Default: the image's."
+    )
+    tty: bool = Field(False, strict=True, description="Whether its output is a terminal.")
     labels: Annotated[dict[NameText, Text], AfterValidator(_labels)] = Field(
         {},
         max_length=1000,
@@ -209,13 +191,49 @@ class CreateRequest(Model):
         description='"no", "always", "unless-stopped", "on-failure" or "on-failure:3".',
         json_schema_extra={"pattern": f"^(?:{RESTART_POLICY})$"},
     )
-    volumes: list[
-        Annotated[Text, AfterValidator(_volume), Field(json_schema_extra=VOLUME_SCHEMA)]
-    ] = Field(
+    stop_signal: StopSignal | None = Field(
+        None, description='What asks it to end: "SIGINT", or a number. Default: the image\'s.'
+    )
+    stop_timeout: StopTimeout | None = Field(
+        None,
+        description="Seconds that it has to end by itself, unless a stop says otherwise. Default:"
+        " ten.",
+    )
+    healthcheck: HealthCheck | None = Field(
+        None, description="In place of the image's health check, or of parts of it."
+    )
+    volumes: Volumes = Field(
         [],
         max_length=64,
         description='Named volumes: "data:/var/lib/data", with ":ro" read-only.',
         json_schema_extra={"uniqueItems": True},
+    )
+    tmpfs: Tmpfs = Field(
+        {},
+        description='Directories in memory, each with its size: {"/run": "16m"}, or ["/run"] for 64'
+        " MB. They count as the container's memory.",
+    )
+    shm_size: SharedMemory | None = Field(
+        None, description="The size of /dev/shm, which is memory too. Default: the engine's, 64 MB."
+    )
+    read_only: bool | None = Field(
+        None,
+        strict=True,
+        description="Whether its root file system is read-only. Default: as the profile has it.",
+    )
+    ulimits: Ulimits | None = Field(
+        None, description="What each of its processes may have. Default: the engine's."
+    )
+    hostname: Hostname | None = Field(
+        None, description="What it calls itself. Default: the beginning of its id."
+    )
+    extra_hosts: ExtraHosts = Field(
+        [], description='Names for its /etc/hosts: {"db": "10.0.0.5"}, or ["db:10.0.0.5"].'
+    )
+    dns: list[NameServer] = Field(
+        [],
+        max_length=3,
+        description="The name servers that are asked for it. Default: the host's.",
     )
     profile: Literal["default", "restricted"] = Field(
         "default",
@@ -248,17 +266,27 @@ class CreateRequest(Model):
 
     example: ClassVar[JsonDict] = {"env": {"GREETING": "hello"}, "memory": "256m"}
 
-    @field_validator("volumes")
-    @classmethod
-    def _paths_are_different(cls, value: list[str]) -> list[str]:
-        paths = [posixpath.normpath(volume.split(":")[1].lstrip("/")) for volume in value]
-        if len(set(paths)) < len(paths):
-            raise ValueError("two volumes have the same path")
-        return value
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        """What no field can see by itself; each sentence names its field."""
+        if self.entrypoint == [] and self.command is None:
+            raise ValueError(
+                "entrypoint: without one, the command names what is run; give a command"
+            )
+        both = self.tmpfs.keys() & set(map(path_of, self.volumes))
+        if both:
+            raise ValueError(f'tmpfs: a volume has the same path, "{min(both)}"')
+        if self.profile == "restricted":
+            if self.read_only is False:
+                raise ValueError("read_only: it is always true where the profile is restricted")
+            if self.user is not None and not _is_plainly_not_root(self.user):
+                raise ValueError(
+                    "user: where the profile is restricted it is a number other than 0, like"
+                    ' "1000:1000", for a name may mean root in the image'
+                )
+        return self
 
-    @field_validator("container_ports")
-    @classmethod
-    def _ports_are_different(cls, value: list[str] | None) -> list[str] | None:
-        if value and len(set(value)) < len(value):
-            raise ValueError("it names a port twice")
-        return value
+
+def _is_plainly_not_root(user: str) -> bool:
+    number = user.partition(":")[0]
+    return number.isdecimal() and int(number) != 0

@@ -53,6 +53,17 @@ class Image:
     directory: str = ""
     layers: int = 0
     health_check_works: bool = True  # or there is none
+    has_health_check: bool = False
+    platform: str = ""  # like "linux/amd64" or "linux/arm/v7"; empty where the engine says nothing
+
+    def is_for(self, platform: str | None) -> bool:
+        """Whether it is for a platform; any will do for None. A variant counts where both have
+        one.
+        """
+        if platform is None or not self.platform:
+            return True
+        wanted, found = platform.split("/"), self.platform.split("/")
+        return all(a == b for a, b in zip(wanted, found, strict=False))
 
 
 @dataclass(frozen=True)

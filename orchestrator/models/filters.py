@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
+from .asked import Asked
 from .containers import Container, State
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -12,10 +13,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FAR_SECONDS = 20_000_000_000
 
 
-class ContainerFilter(BaseModel):
+class ContainerFilter(Asked):
     """Which containers to list; all that is given must be true of one."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     state: State | None = Field(None, description="Only those in this state.")
     name: str | None = Field(
@@ -51,10 +50,8 @@ def _moment(value: Any) -> Any:
     return _EPOCH + timedelta(seconds=seconds)
 
 
-class HistoryWindow(BaseModel):
+class HistoryWindow(Asked):
     """Which part of a history to answer with, and how coarse."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     since: Annotated[datetime, BeforeValidator(_moment)] | None = Field(
         None,

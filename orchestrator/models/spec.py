@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from .containers import Limits
 from .create import CreateRequest
+from .create_files import path_of
 from .engine import Image
 
 # Where a container without PATH is looked through, by every engine.
@@ -55,6 +56,8 @@ class Confinement:
     read_only: bool = False  # its root file system
     tmpfs: Mapping[str, str] = field(default_factory=dict)  # path -> mount options
     user: str | None = None  # in place of the image's
+    ulimits: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # name -> soft, hard
+    shm_size: int | None = None  # bytes of /dev/shm, None for the engine's own
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Spec:
     asked: CreateRequest
     image: Image
     name: str | None  # None: the engine invents one
-    container_ports: tuple[str, ...]  # those that get a host port each, in the order asked for
+    container_ports: tuple[str, ...]  # those that get a host port each, in order; "53/tcp+udp" one
     confinement: Confinement
     publish_addresses: tuple[str, ...]  # of the engine's host; none: all it has
     owner: str | None = None  # the name of the caller's key
@@ -79,5 +82,31 @@ class Spec:
     def program(self) -> Program | None:
         """What it runs first, by the image and what was asked for."""
         image, asked = self.image, self.asked
-        words = (*image.program, *(asked.command or image.command))
-        return Program.of(words, {**image.env, **asked.env}, image.directory)
+        if asked.entrypoint is None:
+            words = (*image.program, *(asked.command or image.command))
+        else:  # the image's command is for the image's entry point
+            words = (*asked.entrypoint, *(asked.command or ()))
+        return Program.of(words, {**image.env, **asked.env}, asked.workdir or image.directory)
+
+    def mounts_at(self, path: str) -> list[tuple[str, str]]:
+        """The volume or tmpfs that is to be at a path of the container: its field, and what people
+        call it.
+        """
+        return [(name, shown) for name, place, shown in self._mounts() if place == path]
+
+    def below(self, path: str) -> tuple[str, str] | None:
+        """The same of what is to be at a path or below it, the working directory too."""
+        wanted = self._mounts()
+        if (directory := self.asked.workdir) is not None:
+            wanted.append(("workdir", directory, f'directory "{directory}"'))
+        for name, place, shown in wanted:
+            if place == path or place.startswith(f"{path}/"):
+                return name, shown
+        return None
+
+    def _mounts(self) -> list[tuple[str, str, str]]:
+        volumes, tmpfs = self.asked.volumes, self.asked.tmpfs
+        return [
+            *(("volumes", path_of(volume), f'volume "{volume}"') for volume in volumes),
+            *(("tmpfs", each, f'directory "{each}"') for each in tmpfs),
+        ]

@@ -5,7 +5,7 @@ create        a Spec becomes the body of a create
 rebuild       an inspection becomes the body of a create of the same once more
 images        images and volumes, and the program of an image
 statistics    the engine's statistics become a sample
-refusals      error texts become our errors
+refusals      error texts become our errors; runtime_refusals those about what was to be started
 pull_failures why a pull failed, by the engine's words
 capabilities  what an engine can do, by what it says of itself
 """
@@ -16,11 +16,13 @@ from .create import create_body, fingerprint
 from .images import created_of_volume, is_own_volume, parse_image, program_of
 from .pull_failures import pull_failure
 from .rebuild import endpoint_of, parse_blueprint, rebuilt_body
-from .refusals import cannot_be_run, refusal, refused_for_another, tunnel_failure
+from .refusals import refusal, refused_for_another, tunnel_failure
+from .runtime_refusals import about_spec, cannot_be_run
 from .statistics import parse_engine_stats, without_control_group
 
 __all__ = [
     "Capabilities",
+    "about_spec",
     "cannot_be_run",
     "create_body",
     "created_of_volume",

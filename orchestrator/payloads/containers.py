@@ -19,6 +19,7 @@ from ..labels import (
     LABEL_START,
 )
 from ..models import Container, Limits, Listed, Published
+from ..quantities import each_protocol, together
 from .images import variables
 
 # A listing and an inspection write the time before which nothing happened like this.
@@ -43,7 +44,8 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
     runs = status in ("running", "paused", "restarting")
     own = _in_order(_own_ports(host), labels)
     bound = (payload["NetworkSettings"].get("Ports") or {}) if runs else {}
-    published, held = _published(bound, list(own.values())), _host_ports(bound)
+    order = [each for container_port in own.values() for each in each_protocol(container_port)]
+    published, held = _published(bound, order), _host_ports(bound)
     ended = status == "restarting" or (not runs and status != "created")
     exit_code = state.get("ExitCode") if ended else None
     managed = labels.get(LABEL_MANAGED) == "true"
@@ -175,13 +177,15 @@ def _in_order(ports: Mapping[int, str], labels: Mapping[str, str]) -> dict[int, 
 
 
 def _host_ports(ports: Mapping[str, Any]) -> dict[int, str]:
-    """port -> container port, of every binding: one container port may be on several ports."""
-    return {
-        int(binding["HostPort"]): container_port
-        for container_port, bindings in ports.items()
-        for binding in bindings or ()
-        if binding.get("HostPort", "").isdigit() and binding["HostPort"] != "0"
-    }
+    """port -> container port, of every binding: one container port may be on several ports, and
+    TCP and UDP of one may have a port together.
+    """
+    found: dict[int, set[str]] = {}
+    for container_port, bindings in ports.items():
+        for binding in bindings or ():
+            if binding.get("HostPort", "").isdigit() and binding["HostPort"] != "0":
+                found.setdefault(int(binding["HostPort"]), set()).add(container_port)
+    return {port: together(container_ports) for port, container_ports in found.items()}
 
 
 def _published(ports: Mapping[str, Any], order: Sequence[str]) -> dict[str, tuple[str, int]]:

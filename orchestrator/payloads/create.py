@@ -15,8 +15,8 @@ from ..labels import (
     LABEL_REQUEST,
     LABEL_START,
 )
-from ..models import Confinement, CreateRequest, Spec
-from ..quantities import NANO
+from ..models import Confinement, CreateRequest, HealthCheck, Spec
+from ..quantities import NANO, each_protocol
 
 _NOT_INHERITED = ("com.docker.compose.", LABEL_PREFIX)
 
@@ -35,21 +35,22 @@ def create_body(spec: Spec, ports: Mapping[str, int], create_id: str) -> dict[st
         "Image": spec.image.reference,
         "Env": [f"{name}={value}" for name, value in request.env.items()],
         "Labels": _labels(spec, ports, create_id),
-        "ExposedPorts": {container_port: {} for container_port in ports},
+        "ExposedPorts": {each: {} for key in ports for each in each_protocol(key)},
         "HostConfig": {
             **confined["HostConfig"],
             "PortBindings": {
-                container_port: bindings(spec.publish_addresses, port)
+                each: bindings(spec.publish_addresses, port)
                 for container_port, port in ports.items()
+                for each in each_protocol(container_port)
             },
             "RestartPolicy": {"Name": policy, "MaximumRetryCount": int(retries or 0)},
             "Mounts": [_mount(volume, create_id) for volume in request.volumes],
+            **_network(request),
         },
+        **_process(request),
     }
     if not spec.image.health_check_works:
-        body["Healthcheck"] = {"Test": ["NONE"]}
-    if request.command is not None:
-        body["Cmd"] = request.command
+        body.setdefault("Healthcheck", {}).setdefault("Test", ["NONE"])
     return body
 
 
@@ -58,6 +59,48 @@ def bindings(addresses: Sequence[str], port: int | str) -> list[dict[str, str]]:
     are: an engine takes an empty one for IPv4 and, where its host has that, IPv6.
     """
     return [{"HostIp": address, "HostPort": str(port)} for address in addresses or ("",)]
+
+
+def _network(request: CreateRequest) -> dict[str, Any]:
+    """The part of `HostConfig` that says whom the container knows."""
+    wishes = {"ExtraHosts": request.extra_hosts, "Dns": request.dns}
+    return {name: value for name, value in wishes.items() if value}
+
+
+def _process(request: CreateRequest) -> dict[str, Any]:
+    """What is run, and how, where the request does not leave it to the image. The user is part of
+    the confinement.
+    """
+    entrypoint = request.entrypoint
+    wishes = {
+        "Cmd": request.command,
+        # An empty list would stand for the image's.
+        "Entrypoint": [""] if entrypoint == [] else entrypoint,
+        "WorkingDir": request.workdir,
+        "Hostname": request.hostname,
+        "Tty": request.tty or None,
+        "StopSignal": request.stop_signal,
+        "StopTimeout": request.stop_timeout,
+        "Healthcheck": _health_check(request.healthcheck),
+    }
+    return {name: value for name, value in wishes.items() if value is not None}
+
+
+def _health_check(asked: HealthCheck | None) -> dict[str, Any] | None:
+    """The engine takes from the image what is not in it."""
+    if asked is None:
+        return None
+    times = {
+        "Interval": asked.interval,
+        "Timeout": asked.timeout,
+        "StartPeriod": asked.start_period,
+        "StartInterval": asked.start_interval,
+    }
+    body: dict[str, Any] = {
+        name: round(seconds * NANO) for name, seconds in times.items() if seconds is not None
+    }
+    others = {"Test": asked.test, "Retries": asked.retries}
+    return body | {name: value for name, value in others.items() if value is not None}
 
 
 def confined_body(confinement: Confinement) -> dict[str, Any]:
@@ -79,6 +122,13 @@ def confined_body(confinement: Confinement) -> dict[str, Any]:
         host["ReadonlyRootfs"] = True
     if confinement.tmpfs:
         host["Tmpfs"] = dict(confinement.tmpfs)
+    if confinement.shm_size is not None:
+        host["ShmSize"] = confinement.shm_size
+    if confinement.ulimits:
+        host["Ulimits"] = [
+            {"Name": name, "Soft": soft, "Hard": hard}
+            for name, (soft, hard) in confinement.ulimits.items()
+        ]
     body: dict[str, Any] = {"HostConfig": host}
     if confinement.user is not None:
         body["User"] = confinement.user

@@ -26,6 +26,10 @@ def parse_image(reference: str, payload: Mapping[str, Any]) -> Image:
         env=variables(config.get("Env")),
         directory=str(config.get("WorkingDir") or ""),
         health_check_works=_can_be_run(config.get("Healthcheck")),
+        has_health_check=_has_test(config.get("Healthcheck")),
+        platform="/".join(
+            str(part) for part in map(payload.get, ("Os", "Architecture", "Variant")) if part
+        ),
         layers=len((payload.get("RootFS") or {}).get("Layers") or ()),
     )
 
@@ -54,6 +58,12 @@ def _can_be_run(health_check: Any) -> bool:
     test = (health_check or {}).get("Test") or []
     kind, *words = (*_words(test), "", "")[: max(len(test), 1)]
     return kind in ("", "NONE") or (kind in ("CMD", "CMD-SHELL") and bool(words and words[0]))
+
+
+def _has_test(health_check: Any) -> bool:
+    """Whether there is a check that can be run."""
+    words = _words((health_check or {}).get("Test"))
+    return bool(words) and words[0] != "NONE" and _can_be_run(health_check)
 
 
 def _words(value: Any) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from ..labels import (
     LABEL_VOLUMES,
 )
 from ..models import Blueprint, Container
+from ..quantities import each_protocol
 from .containers import parse_container, words
 from .create import bindings, port_list
 
@@ -54,8 +55,9 @@ def rebuilt_body(
     config["Image"] = image
     if config.get("Hostname") == container.id:  # Docker's own choice; it makes the same one again
         del config["Hostname"]
+    new = {each: port for key, port in ports.items() for each in each_protocol(key)}
     host["PortBindings"] = {
-        container_port: _rebound(bound or (), ports.get(container_port), publish_addresses)
+        container_port: _rebound(bound or (), new.get(container_port), publish_addresses)
         for container_port, bound in (host.get("PortBindings") or {}).items()
     }
     anonymous = _anonymous_volumes(payload)

@@ -7,28 +7,21 @@ Docker Desktop's. They may carry paths and addresses, so only what is plainly ha
 import re
 
 from .. import errors
+from .runtime_refusals import runtime_refusal
 
 _PORT_TAKEN = re.compile(
-    r"port is already allocated|address already in use|ports are not available"
-    r"|all ports are allocated"
+    r" failed: port is already allocated|(?:bind|host port(?: for)? \S+): address already in use"
+    r"|^ports are not available: |all ports are allocated"
 )
 # Behind an address, which of IPv6 has colons of its own; in brackets, but where it says "Bind for".
 _PORT_NUMBER = re.compile(r":(\d{1,5})(?::| |/|$)")
 _BIND_FOR = re.compile(r"Bind for \S*:(\d{1,5}) failed")
 _BRACKETED = re.compile(r"\[[0-9a-fA-F:.]*\]")
-_NO_INIT = re.compile(r"docker-init|init binary|catatonit")
-_BAD_COMMAND = re.compile(
-    r"(oci runtime|container process|exec:).*(no such file or directory|not found in"
-    r"|permission denied|exec format error|is a directory|not a directory|argument list too long)"
-    r"|unable to find (user|group)|no matching entries in passwd|chdir to cwd|cannot mkdir"
-    r"|cwd must be an absolute path|uids and gids must be in range",
-    re.DOTALL,
-)
-# Of a volume or working directory, also one that the image brings along.
+# Of a volume or working directory, also one that the image brings along; see runtime_refusals for
+# those of which the path is told.
 _BAD_PATH = re.compile(
     r"cannot mount volume over existing file|evalsymlinksinscope: too many links"
-    r"|lstat .*: (file name too long|not a directory)"
-    r"|error mounting .* cannot be mounted because",
+    r"|lstat .*: (file name too long|not a directory)",
     re.DOTALL,
 )
 # Of a bridge with 1,023 ports, of a network without addresses; then of an engine without subnets,
@@ -66,12 +59,20 @@ _VOLUME_MISSING = re.compile(r"\bno such volume\b")
 _IMAGE_IN_USE = re.compile(r"conflict: unable to (remove repository reference|delete) ")
 _NETWORK_EXISTS = re.compile(r"network with name \S+ already exists|networks have same bridge name")
 _NETWORK_MISSING = re.compile(r"network \S+ not found")
-_EXECUTABLE = re.compile(r'exec:? "([^"]{1,200})"')
+_NO_SUCH_ADDRESS = re.compile(
+    r"(?:bind|host port(?: for)? \S+|listen \S+ \S+): cannot assign requested address"
+)
+_NO_SUCH_PROTOCOL = re.compile(
+    r"(?:userland proxy|host port|port mapping).*: protocol not supported"
+)
+_CALLERS = re.compile(r"^(?:container create: )?invalid |minimum memory limit")
 _REVEALING = re.compile(r"(?<![\w.-])/|\\|\d+\.\d+\.\d+\.\d+|::")
 
 
 def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.OrchestratorError:
     """Finds our error for an answer of the engine with an error status and its text."""
+    if (meaning := runtime_refusal(text)) is not None:
+        return meaning
     low = text.lower()
     if _PORT_TAKEN.search(low):
         number = _BIND_FOR.search(text) or _PORT_NUMBER.search(_BRACKETED.sub("", text))
@@ -93,7 +94,7 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
             "The engine cannot keep the containers of a network apart. The operator loads the"
             " kernel module br_netfilter on its host, or lets them talk with ALLOW_ICC=true."
         )
-    if "cannot assign requested address" in low:
+    if _NO_SUCH_ADDRESS.search(low):
         return errors.EngineFailed(
             "The host does not have the address that containers are published on. The operator"
             " sets it with PUBLISH_ADDRESS."
@@ -140,19 +141,13 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
             "The engine is busy with this container, perhaps removing it. Try again in a moment."
         )
     # Of a cgroup the kernel says the same, where disk space does not help.
-    if ": no space left on device" in low and "cgroup" not in low:
+    if ": no space left on device" in low and "/sys/fs/cgroup/" not in low:
         return errors.EngineFailed(
             "The disk of the Docker engine is full. `docker system df` shows what takes the space;"
             " free some, for example with `docker image prune` or `docker builder prune`, and try"
             " again."
         )
-    if _NO_INIT.search(low):
-        return errors.StartRefused(
-            'The engine has no init process to give. Create the container with "init": false; the'
-            " operator installs docker-init on the engine's host, or sets DEFAULT_INIT=false.",
-            program=None,
-        )
-    if "protocol not supported" in low:  # by the kernel, when the engine opens the port
+    if _NO_SUCH_PROTOCOL.search(low):  # by the kernel, when the engine opens the port
         return errors.StartRefused(
             "The container cannot start: the engine's host does not know the protocol of one of its"
             " ports. Create it without its SCTP ports, or load the kernel module sctp there."
@@ -167,10 +162,12 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
             "The container cannot start: a variable of its environment has no name, or a zero byte"
             " in its value. Look at what the image sets with ENV; such a one cannot be used."
         )
-    if _BAD_COMMAND.search(low):
-        program = _EXECUTABLE.search(text)
-        return cannot_be_run(program[1] if program else None)
-    if status in (400, 404, 406, 422) or "invalid" in low or "minimum memory" in low:
+    if status == 400 and "oci runtime create failed: " in low:
+        return errors.StartRefused(
+            "The container cannot start: the engine's runtime refuses what the image and the"
+            " request come to. This service's log has its words under the request's id."
+        )
+    if status in (400, 404, 406, 422) or _CALLERS.search(low):
         reason = "" if _REVEALING.search(text) or len(text) > 300 else f": {text.rstrip('.')}"
         return errors.InvalidRequest(f"The Docker engine refused the request{reason}.")
     return errors.EngineFailed(
@@ -198,16 +195,6 @@ def _needs_another(*, gone: bool) -> errors.DependencyNotRunning:
     return errors.DependencyNotRunning(
         "The container shares the network, or another namespace, of a container that does not run,"
         " or is linked to it. Start that one first."
-    )
-
-
-def cannot_be_run(program: str | None) -> errors.StartRefused:
-    """Makes the error for a container whose program, if it is known which one, cannot be run."""
-    what = f'"{program}"' if program is not None else "its command, user or working directory"
-    return errors.StartRefused(
-        f"The container cannot start: {what} is missing or cannot be run in this image."
-        " Check `command`, and that the image was built for this host.",
-        program=program,
     )
 
 

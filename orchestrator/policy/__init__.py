@@ -7,7 +7,7 @@ quotas       how much containers may have: each, all together, those of a key
 """
 
 from .access import Access, require_write_scope
-from .confinement import confinement_of, limits_of
+from .confinement import check_health_check, check_memory, confinement_of, limits_of
 from .images import Permissions, not_ours
 from .quotas import Admission, Quotas
 
@@ -16,6 +16,8 @@ __all__ = [
     "Admission",
     "Permissions",
     "Quotas",
+    "check_health_check",
+    "check_memory",
     "confinement_of",
     "limits_of",
     "not_ours",

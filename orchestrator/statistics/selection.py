@@ -3,18 +3,16 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from ..models import AllStats, Container, ContainerFilter, ContainerStats, StatsTotals
+from ..models import AllStats, Asked, Container, ContainerFilter, ContainerStats, StatsTotals
 from ..quantities import megabytes
 
 Order = Literal["cpu", "memory", "network", "block", "pids", "name"]
 
 
-class StatsSelection(BaseModel):
+class StatsSelection(Asked):
     """Says which containers' figures are wanted, in what order: all that is given must be true."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     sort: Order = Field("name", description="By what: the highest first, names from a to z.")
     top: int | None = Field(None, ge=1, le=100_000, description="Only the first so many.")
@@ -41,10 +39,8 @@ class StatsSelection(BaseModel):
         return AllStats(count=len(found), totals=_total(found), containers=ordered[: self.top])
 
 
-class StreamPace(BaseModel):
+class StreamPace(Asked):
     """Says how often a stream has an event, and how many it has."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     every: int = Field(1, ge=1, le=3600, description="Seconds from one event to the next.")
     limit: int | None = Field(

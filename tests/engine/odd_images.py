@@ -10,18 +10,29 @@ import docker
 
 
 def odd_image(
-    client: docker.DockerClient, source: str, name: str, config: dict[str, Any], layers: int = 0
+    client: docker.DockerClient,
+    source: str,
+    name: str,
+    config: dict[str, Any],
+    layers: int = 0,
+    architecture: str | None = None,
 ) -> str:
-    """Loads a copy of `source` under another name, whose configuration has these fields, and which
-    has `layers` layers if those are more; returns the name.
+    """Loads a copy of `source` under another name, whose configuration has these fields, which says
+    that it is for an architecture, and has `layers` layers if those are more; returns the name.
     """
     saved = b"".join(client.api.get_image(source))
-    client.images.load(odd_archive(saved, name, config, layers))
+    client.images.load(odd_archive(saved, name, config, layers, architecture=architecture))
     return name
 
 
 def odd_archive(
-    saved: bytes, name: str, config: dict[str, Any], layers: int = 0, *, bare: bool = False
+    saved: bytes,
+    name: str,
+    config: dict[str, Any],
+    layers: int = 0,
+    *,
+    bare: bool = False,
+    architecture: str | None = None,
 ) -> bytes:
     """What `docker load` makes such an image of, from what `docker save` gave. A `bare` one is
     without the layers that it had: on the engine it comes from, they are still there.
@@ -34,6 +45,8 @@ def odd_archive(
         manifest = _json(old, "manifest.json")[0]
         described = _json(old, manifest["Config"])
         described["config"] = {**(described.get("config") or {}), **config}
+        if architecture is not None:
+            described["architecture"] = architecture
         for member in () if bare else old.getmembers():
             if member.name not in ("manifest.json", "repositories", manifest["Config"]):
                 new.addfile(member, old.extractfile(member) if member.isreg() else None)

@@ -41,8 +41,8 @@ HOST_CONFIG = (  # noqa: SIM905
 OTHER_NAMES = (  # noqa: SIM905
     "privileged binds devices device_requests device_cgroup_rules cap_add cap_drop security_opt"
     " network network_mode networking_config pid_mode ipc_mode userns_mode uts_mode cgroupns"
-    " cgroup_parent runtime volumes_from volume_driver mounts links extra_hosts group_add user"
-    " sysctls ulimits tmpfs read_only shm_size host_config entrypoint working_dir auto_remove"
+    " cgroup_parent runtime volumes_from volume_driver mounts links group_add"
+    " sysctls host_config working_dir auto_remove domainname gpus annotations"
     " oom_kill_disable oom_score_adj storage_opt isolation pid ipc userns uts volume device"
     " cap-add security-opt pid-mode"
 ).split()

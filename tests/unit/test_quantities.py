@@ -2,7 +2,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.quantities import MEMORY_MAX, MEMORY_MIN, MIB, PortRange, megabytes, parse_memory
+from orchestrator.quantities import (
+    MEMORY_MAX,
+    MEMORY_MIN,
+    MIB,
+    PortRange,
+    each_protocol,
+    megabytes,
+    parse_memory,
+    parse_seconds,
+    together,
+)
 
 UNITS = {"": 1, "b": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
@@ -123,3 +133,30 @@ def test_a_port_range_reads_back(first: int, size: int) -> None:
 def test_what_is_no_port_range_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="a port range"):
         PortRange.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(5, 5), (0.5, 0.5), ("90s", 90), ("10m", 600), ("48h", 172800), ("7d", 604800), ("1.5m", 90)],
+)
+def test_seconds(value: object, seconds: float) -> None:
+    assert parse_seconds(value) == seconds
+
+
+@pytest.mark.parametrize("value", ["", "5", "s", "5 s", "-5s", "5S", "5ms", None, True, [], "٥s"])
+def test_malformed_seconds_are_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="a time is a number of seconds"):
+        parse_seconds(value)
+
+
+@pytest.mark.parametrize(
+    ("together_", "each"),
+    [("53/tcp+udp", ["53/tcp", "53/udp"]), ("80/tcp", ["80/tcp"]), ("9/sctp", ["9/sctp"])],
+)
+def test_container_ports_that_have_one_host_port(together_: str, each: list[str]) -> None:
+    assert each_protocol(together_) == each
+    assert together(each) == together(each[::-1]) == together_
+
+
+def test_of_container_ports_with_several_numbers_one_counts() -> None:
+    assert together(["53/udp", "54/tcp"]) == "53/udp"

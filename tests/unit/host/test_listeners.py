@@ -56,3 +56,30 @@ async def test_processes_are_not_searched_for_ports_that_are_explained(
 
 async def test_nothing_is_known_where_the_host_is_out_of_sight() -> None:
     assert await HostPorts(None).listeners(PortRange(1, 65535), lambda _: False) is None
+
+
+DATAGRAMS = """\
+   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+ 2048: 00000000:1F44 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 2 2 0 0
+ 2049: 0100007F:1F45 0100007F:0035 01 00000000:00000000 00:00000000 00000000     0        0 3 2 0 0
+"""
+
+
+def test_of_datagrams_those_without_a_peer_count() -> None:
+    assert listening(DATAGRAMS, "udp") == {8004}
+
+
+async def test_who_has_a_port_by_udp_is_named_too(seen: Callable[[], HostPorts]) -> None:
+    with (
+        socket.socket(type=socket.SOCK_DGRAM) as bound,
+        socket.socket(type=socket.SOCK_DGRAM) as asks,
+    ):
+        bound.bind(("127.0.0.1", 0))
+        asks.connect(bound.getsockname())
+        port, other = bound.getsockname()[1], asks.getsockname()[1]
+        found = await seen().listeners(
+            PortRange(min(port, other), max(port, other)), lambda _: False
+        )
+    assert found is not None
+    assert found[port] == psutil.Process().name()
+    assert other not in found

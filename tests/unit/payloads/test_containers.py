@@ -401,3 +401,27 @@ def test_whose_network_a_container_shares_is_known(engine: str) -> None:
     assert parse_container(reply).network_of == "a1" * 32
     del reply["HostConfig"]["NetworkMode"]
     assert parse_container(reply).network_of is None
+
+
+def test_tcp_and_udp_of_a_port_have_one_host_port_together() -> None:
+    running = deepcopy(inspection("28.5", "running"))
+    both, other = (
+        [{"HostIp": "0.0.0.0", "HostPort": "8002"}],
+        [{"HostIp": "0.0.0.0", "HostPort": "8001"}],
+    )
+    bindings = {"53/udp": both, "53/tcp": both, "80/tcp": other}
+    running["HostConfig"]["PortBindings"] = bindings
+    running["NetworkSettings"]["Ports"] = bindings
+    running["Config"]["Labels"] = {
+        "orchestration-api.managed": "true",
+        "orchestration-api.ports": "8002,8001",
+    }
+    container = parse_container(running)
+    assert container.own_ports == {8002: "53/tcp+udp", 8001: "80/tcp"}
+    assert container.held_ports == container.own_ports
+    assert list(container.ports.items()) == [
+        ("53/tcp", "0.0.0.0:8002"),
+        ("53/udp", "0.0.0.0:8002"),
+        ("80/tcp", "0.0.0.0:8001"),
+    ]
+    assert container.url == "http://localhost:8002"

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from orchestrator.models import CreateRequest, Image
 from orchestrator.payloads import create_body
 
@@ -99,3 +101,50 @@ def test_labels_of_the_image_cannot_make_a_clone_somebody_elses() -> None:
         "orchestration-api.create": "0",
         "team": "blue",
     }
+
+
+def test_tcp_and_udp_of_a_port_have_one_host_port() -> None:
+    made = create_body(spec(CreateRequest()), {"53/tcp+udp": 8001, "80/tcp": 8002}, "0")
+    assert made["ExposedPorts"] == {"53/tcp": {}, "53/udp": {}, "80/tcp": {}}
+    assert {
+        port: each[0]["HostPort"] for port, each in made["HostConfig"]["PortBindings"].items()
+    } == {
+        "53/tcp": "8001",
+        "53/udp": "8001",
+        "80/tcp": "8002",
+    }
+    assert made["Labels"]["orchestration-api.ports"] == "8001,8002"
+
+
+def test_a_health_check_that_cannot_be_run_is_off_unless_there_is_another() -> None:
+    image = Image("app:1", health_check_works=False)
+    made = create_body(spec(CreateRequest(), image), {}, "0")
+    assert made["Healthcheck"] == {"Test": ["NONE"]}
+    request = CreateRequest.model_validate({"healthcheck": {"test": "true"}})
+    made = create_body(spec(request, image), {}, "0")
+    assert made["Healthcheck"] == {"Test": ["CMD-SHELL", "true"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, ["/entry", "serve"]),
+        ({"command": "list"}, ["/entry", "list"]),
+        ({"entrypoint": "/other -x"}, ["/other"]),
+        ({"entrypoint": "", "command": "list"}, ["list"]),
+    ],
+)
+def test_the_program_is_that_of_the_entry_point_that_was_asked_for(
+    body: dict[str, Any], words: list[str]
+) -> None:
+    image = Image("app:1", program=("/entry",), command=("serve",), directory="/srv")
+    program = spec(CreateRequest.model_validate(body), image).program
+    assert program is not None
+    assert (program.name, program.directory) == (words[0], "/srv")
+
+
+def test_the_program_is_looked_for_from_the_directory_that_was_asked_for() -> None:
+    request = CreateRequest.model_validate({"command": "./run", "workdir": "/app"})
+    program = spec(request, Image("app:1", directory="/srv")).program
+    assert program is not None
+    assert list(program.places()) == ["/app/./run"]

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from orchestrator.models import Image
+from orchestrator.payloads import parse_image
 from orchestrator.payloads.images import exposed_ports, image_labels
 
 from ..examples import ENGINES, payload
@@ -29,3 +31,41 @@ def test_an_image_may_expose_nothing_and_have_no_labels(image: dict[str, Any]) -
 
 def test_image_labels() -> None:
     assert image_labels({"Config": {"Labels": {"a": "b"}}}) == {"a": "b"}
+
+
+@pytest.mark.parametrize(
+    ("payload", "platform"),
+    [
+        ({"Os": "linux", "Architecture": "amd64"}, "linux/amd64"),
+        ({"Os": "linux", "Architecture": "arm64", "Variant": "v8"}, "linux/arm64/v8"),
+        ({}, ""),
+    ],
+)
+def test_what_an_image_is_for(payload: dict[str, Any], platform: str) -> None:
+    assert parse_image("app:1", payload).platform == platform
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "fits"),
+    [
+        ("linux/amd64", None, True),
+        ("linux/amd64", "linux/amd64", True),
+        ("linux/amd64", "linux/arm64", False),
+        ("linux/arm64/v8", "linux/arm64", True),
+        ("linux/arm64", "linux/arm64/v8", True),
+        ("linux/arm/v6", "linux/arm/v7", False),
+        ("", "linux/arm64", True),
+    ],
+)
+def test_an_image_is_for_a_platform(found: str, asked: str | None, fits: bool) -> None:
+    assert Image("app:1", platform=found).is_for(asked) is fits
+
+
+@pytest.mark.parametrize(
+    ("check", "has"),
+    [(None, False), ({}, False), ({"Test": None}, False), ({"Test": ["NONE"]}, False),
+     ({"Test": ["CMD"]}, False), ({"Test": ["CMD", "true"]}, True),
+     ({"Test": ["CMD-SHELL", "x"]}, True)],
+)  # fmt: skip
+def test_whether_an_image_has_a_health_check(check: Any, has: bool) -> None:
+    assert parse_image("app:1", {"Config": {"Healthcheck": check}}).has_health_check is has

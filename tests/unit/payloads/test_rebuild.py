@@ -220,3 +220,15 @@ def test_the_first_network_is_the_one_it_is_on(
     exited["HostConfig"]["NetworkMode"] = mode
     exited["NetworkSettings"]["Networks"] = {name: {"NetworkID": name * 2} for name in attached}
     assert rebuilt(exited)["HostConfig"]["NetworkMode"] == primary
+
+
+def test_tcp_and_udp_of_one_host_port_move_together(exited: dict[str, Any]) -> None:
+    binding = {"HostIp": "0.0.0.0", "HostPort": "8001"}
+    exited["HostConfig"]["PortBindings"] = {"53/udp": [binding], "53/tcp": [binding]}
+    assert parse_container(exited).own_ports == {8001: "53/tcp+udp"}
+    body = rebuilt(exited, **{"53/tcp+udp": 8777})
+    moved = [{**binding, "HostPort": "8777"}]
+    assert body["HostConfig"]["PortBindings"] == {"53/udp": moved, "53/tcp": moved}
+    assert body["Labels"]["orchestration-api.ports"] == "8777"
+    previous = body["Labels"]["orchestration-api.previous-ports"]
+    assert set(previous.split(",")) == {"53/tcp=0.0.0.0:8001", "53/udp=0.0.0.0:8001"}

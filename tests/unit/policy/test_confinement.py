@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from orchestrator.errors import InvalidRequest
 from orchestrator.models import CreateRequest, Image
 from orchestrator.payloads.create import confined_body
-from orchestrator.policy import confinement_of, limits_of
+from orchestrator.policy import check_health_check, confinement_of, limits_of
 from orchestrator.policy.confinement import is_root
 from orchestrator.settings import Settings
 
@@ -83,3 +84,39 @@ def test_the_restricted_profile(user: str, expected: str) -> None:
 def test_a_volume_takes_the_place_of_the_tmpfs(path: str) -> None:
     host = body(profile="restricted", volumes=[f"scratch:{path}"])["HostConfig"]
     assert "Tmpfs" not in host
+
+
+@pytest.mark.parametrize("user", ["+0", "-0", "+0:5"])
+def test_root_is_root_however_the_number_is_written(user: str) -> None:
+    assert body(user, profile="restricted")["User"] == "65534:65534"
+
+
+def test_a_user_that_is_asked_for_comes_before_the_images() -> None:
+    assert body("app", user="1000")["User"] == "1000"
+    assert body("root", profile="restricted", user="1000:1000")["User"] == "1000:1000"
+    assert body("app", user="root")["User"] == "root"  # which is what `docker run` would give it
+
+
+def test_a_health_check_is_changed_only_where_there_is_one() -> None:
+    def check(image: Image, **asked: Any) -> None:
+        check_health_check(CreateRequest.model_validate({"healthcheck": asked}), image)
+
+    check(Image("app:1", has_health_check=True), interval=5)
+    check(Image("app:1"), test="true", interval=5)
+    with pytest.raises(InvalidRequest, match="healthcheck: the image has no health check"):
+        check(Image("app:1"), interval=5)
+
+
+@pytest.mark.parametrize(
+    ("image_user", "asked", "owner"),
+    [
+        ("", None, ""),
+        ("app", None, ""),
+        ("1000", None, ",uid=1000"),
+        ("app", "1000:2000", ",uid=1000,gid=2000"),
+        ("1000", "app:5", ",gid=5"),
+    ],
+)
+def test_a_directory_in_memory_is_its_users(image_user: str, asked: str | None, owner: str) -> None:
+    options = body(image_user, user=asked, tmpfs={"/run": "1m"})["HostConfig"]["Tmpfs"]["/run"]
+    assert options == f"rw,noexec,nosuid,nodev,mode=1777,size={MIB}{owner}"

@@ -645,3 +645,17 @@ def test_a_reservation_that_was_handed_over_outlives_its_block(allocator: PortAl
     assert states(allocator) == {8001: "reserved"}
     reservation.release()
     assert states(allocator) == {}
+
+
+def test_tcp_and_udp_of_a_container_port_are_one_port(allocator: PortAllocator) -> None:
+    with allocator.reserve(["53/tcp+udp", "80/tcp"], name="dns") as reservation:
+        assert reservation.ports == {"53/tcp+udp": 8001, "80/tcp": 8002}
+        running = container("dns-id", name="dns", ports={8001: "53/tcp+udp", 8002: "80/tcp"})
+        reservation.commit(running.full_id, "dns")
+    allocator.observe(running)
+    assert allocator.row(8001).container_port == "53/tcp+udp"
+    allocator.observe(stopped(running))
+    with allocator.reserve_for_move(stopped(running), {8001}) as moving:
+        assert moving.ports == {"80/tcp": 8002, "53/tcp+udp": 8003}
+    allocator.forget("dns-id")
+    assert allocator.reserve(["53/tcp+udp"], name="dns").ports == {"53/tcp+udp": 8001}
