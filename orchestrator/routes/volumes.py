@@ -1,11 +1,11 @@
-"""Routes list the volumes of this service, and remove them."""
+"""These routes list the volumes of this service, and remove them."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Path
 
 from .. import errors
-from ..http import audit
+from ..http import audit, tagged
 from ..http.openapi import ENGINE, LATER, openapi_responses
 from ..models import RemovedVolume, Volume
 from .dependencies import ListedService
@@ -15,10 +15,12 @@ router = APIRouter(tags=["volumes"])
 
 @router.get(
     "/volumes",
+    operation_id="list_volumes",
     summary="The volumes of this service",
     response_description="The volumes.",
     responses=openapi_responses(ENGINE),
 )
+@tagged
 async def volumes(service: ListedService) -> list[Volume]:
     """The named volumes that creates have made, by name, and which containers use them. Those of
     others are not shown.
@@ -28,6 +30,7 @@ async def volumes(service: ListedService) -> list[Volume]:
 
 @router.delete(
     "/volumes/{name}",
+    operation_id="remove_volume",
     summary="Remove a volume, with what is in it",
     response_description="The volume is gone.",
     responses=openapi_responses(

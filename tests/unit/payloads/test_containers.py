@@ -424,4 +424,4 @@ def test_tcp_and_udp_of_a_port_have_one_host_port_together() -> None:
         ("53/udp", "0.0.0.0:8002"),
         ("80/tcp", "0.0.0.0:8001"),
     ]
-    assert container.url == "http://localhost:8002"
+    assert container.published == Published(port=8002, addresses=("0.0.0.0",))

@@ -227,7 +227,7 @@ def test_tcp_and_udp_of_one_host_port_move_together(exited: dict[str, Any]) -> N
     exited["HostConfig"]["PortBindings"] = {"53/udp": [binding], "53/tcp": [binding]}
     assert parse_container(exited).own_ports == {8001: "53/tcp+udp"}
     body = rebuilt(exited, **{"53/tcp+udp": 8777})
-    moved = [{**binding, "HostPort": "8777"}]
+    moved = [{"HostIp": "", "HostPort": "8777"}]  # on all addresses there are by now
     assert body["HostConfig"]["PortBindings"] == {"53/udp": moved, "53/tcp": moved}
     assert body["Labels"]["orchestration-api.ports"] == "8777"
     previous = body["Labels"]["orchestration-api.previous-ports"]
