@@ -113,6 +113,10 @@ class World:
         ports = port_range(self.service)
         self._create({"port": ports[pick(len(ports))], "start": pick(3) == 0})
 
+    def create_with_volume(self, pick: Pick) -> None:
+        self._make_room(pick)
+        self._create({"volumes": [f"volume-{pick(3)}:/data"], "start": pick(2) == 0})
+
     def start(self, pick: Pick) -> None:
         self._change("start", pick)
 
@@ -124,7 +128,11 @@ class World:
 
     def remove(self, pick: Pick) -> None:
         if (entry := self._one_of(self._managed(), pick)) is not None:
-            self._request("DELETE", f"/containers/{self._forget(entry)}?force=true")
+            volumes = "&volumes=true" if pick(2) else ""
+            self._request("DELETE", f"/containers/{self._forget(entry)}?force=true{volumes}")
+
+    def remove_volume(self, pick: Pick) -> None:
+        self._request("DELETE", f"/volumes/volume-{pick(3)}")
 
     def several_at_once(self, pick: Pick) -> None:
         """Requests and commands that meet."""
@@ -322,10 +330,12 @@ ACTIONS: dict[str, tuple[int, Callable[[World, Pick], None]]] = {
     "create_named": (10, World.create_named),
     "create_with_key": (10, World.create_with_key),
     "create_pinned": (6, World.create_pinned),
+    "create_with_volume": (6, World.create_with_volume),
     "start": (10, World.start),
     "stop": (12, World.stop),
     "restart": (4, World.restart),
     "remove": (14, World.remove),
+    "remove_volume": (3, World.remove_volume),
     "several_at_once": (10, World.several_at_once),
     "docker_run": (3, World.docker_run),
     "docker_remove": (6, World.docker_remove),
