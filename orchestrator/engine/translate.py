@@ -13,6 +13,14 @@ from ..payloads import refusal, refused_for_another
 
 log = logging.getLogger(__name__)
 
+# What the SDK refuses by itself, without a word to the engine.
+_OF_THE_SDK = (
+    docker.errors.InvalidVersion,
+    docker.errors.InvalidArgument,
+    docker.errors.InvalidRepository,
+    docker.errors.NullResource,
+)
+
 
 @contextmanager
 def translated() -> Iterator[None]:
@@ -29,6 +37,11 @@ def translated() -> Iterator[None]:
         raise errors.EngineTimeout(
             "The Docker engine did not answer in time. Look at GET /health, and at GET /containers"
             " for what has happened meanwhile."
+        ) from error
+    except _OF_THE_SDK as error:
+        raise errors.EngineFailed(
+            "Docker's library for Python does not send this to the engine, which may be too old for"
+            " it. This service's log has its words under the request's id."
         ) from error
     except (
         requests.exceptions.RequestException,

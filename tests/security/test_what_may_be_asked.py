@@ -77,6 +77,73 @@ def test_what_a_container_gets(service: Service, inspect: Inspect) -> None:
     }
 
 
+def test_whatever_a_create_says_nothing_of_it_reaches_the_host(
+    service: Service, docker_client: docker.DockerClient, inspect: Inspect
+) -> None:
+    container = service.created(
+        entrypoint=["sleep"],
+        command=["300"],
+        user="0:0",
+        workdir="/srv/x",
+        hostname="host",
+        shm_size="16m",
+        tmpfs={"/scratch": "16m"},
+        ulimits={"nofile": 512, "core": 0},
+        stop_signal="SIGKILL",
+        stop_timeout=0,
+        healthcheck={"test": "true", "interval": 60},
+        tty=True,
+        extra_hosts={"host.docker.internal": "192.0.2.1"},
+        dns=["192.0.2.2"],
+        read_only=True,
+        container_ports=["53/tcp+udp"],
+        profile="default",
+    )
+    host = inspect(container["id"])["HostConfig"]
+    for field in ("Binds", "Privileged", "Devices", "CapAdd", "PidMode", "UTSMode", "UsernsMode",
+                  "VolumesFrom", "Links", "GroupAdd", "Sysctls", "PublishAllPorts", "CgroupParent",
+                  "OomScoreAdj", "DeviceRequests", "DeviceCgroupRules"):  # fmt: skip
+        assert not host.get(field), field
+    assert host["IpcMode"] in ("private", "")
+    assert host["NetworkMode"].startswith("orchestration-api-")
+    assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert {name.removeprefix("CAP_") for name in host["CapDrop"]} >= {"NET_RAW", "MKNOD"}
+    assert host["MaskedPaths"]
+    assert host["ReadonlyPaths"]
+    output = docker_client.containers.get(container["id"]).exec_run(["cat", "/proc/mounts"]).output
+    assert isinstance(output, bytes)
+    mounts = dict(line.split()[1:3] for line in output.decode().splitlines())
+    assert mounts["/scratch"] == mounts["/dev/shm"] == "tmpfs"
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"workdir": "/proc/self/fd/7"},  # of the engine, CVE-2024-21626
+        {"workdir": "/dev/fd/8"},
+        {"extra_hosts": {"host": "host-gateway"}},
+        {"extra_hosts": ["host:host-gateway"]},
+        {"dns": ["127.0.0.53"]},
+        {"tmpfs": {"/proc/sys": "1m"}},
+        {"tmpfs": ["/x:size=1m,exec"]},
+        {"tmpfs": {"/x": "1m,suid"}},
+        {"ulimits": {"nofile": 1 << 30}},
+        {"ulimits": {"memlock": -1}},
+        {"profile": "restricted", "user": "root"},
+        {"profile": "restricted", "user": "00"},
+        {"profile": "restricted", "user": "app"},
+        {"profile": "restricted", "read_only": False},
+        {"volumes": ["data:/sys/fs/cgroup"]},
+    ],
+)
+def test_what_would_lead_to_the_host_is_refused(
+    service: Service, docker_client: docker.DockerClient, wish: dict[str, Any]
+) -> None:
+    with nothing_changes(service, docker_client):
+        problem = assert_problem(service.create(**wish), 422, "invalid-request")
+    assert any(problem["detail"].startswith(field) for field in wish)
+
+
 def status_of_process_1(client: docker.DockerClient, container: str) -> dict[str, str]:
     output = client.containers.get(container).exec_run(["cat", "/proc/1/status"]).output
     assert isinstance(output, bytes)
