@@ -165,3 +165,11 @@ def test_only_what_is_cut_may_have_more() -> None:
     assert documents.difference(whole, [{"n": 2}]) is None
     assert documents.difference(whole, [{"n": 2}, {"n": 3}]) is not None
     assert documents.difference(whole, [{"n": 2, "m": 3}]) is not None
+
+
+def test_compose_passes_every_setting_on() -> None:
+    """But where the service listens in its container, and which engine it talks to."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    fixed = {"HOST", "PORT", "DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"}
+    wanted = {name.upper() for name in Settings.model_fields} - fixed
+    assert set(re.findall(r"^      ([A-Z_]+):", text, re.MULTILINE)) == wanted
