@@ -1,5 +1,5 @@
-"""What a create asks for of a container's file system: volumes, directories in memory, where its
-program runs. Paths are those inside the container; none of the host can be written down.
+"""Checks what a create asks for of a container's file system: volumes, directories in memory, where
+its program runs. Paths are those inside the container; none of the host can be written down.
 """
 
 import posixpath

@@ -1,4 +1,4 @@
-"""What a create asks for of a container's network: its ports, its name, and whom it knows by name.
+"""Checks what a create asks for of a container's network: its ports, its name, whom it knows.
 
 Nothing in here leads to the host that a container does not reach anyway: no `host-gateway`, and no
 name server at an address of this machine's own.

@@ -1,5 +1,5 @@
-"""What a create asks for of a container's processes: what is run, as whom, how it ends, what tells
-that it is well, and how many files it may open.
+"""Checks what a create asks for of a container's processes: what is run, as whom, how it ends, what
+tells that it is well, and how many files it may open.
 """
 
 import re

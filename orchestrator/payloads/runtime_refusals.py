@@ -1,4 +1,4 @@
-"""What it means that the engine cannot make or start what an image and a create come to: its
+"""Tells what it means that the engine cannot make or start what an image and a create come to: its
 program, its user, its directories, its limits. Pure: text in, one of our errors out, or none.
 
 The texts have paths and words of the caller in them, which may say anything ("port is already
