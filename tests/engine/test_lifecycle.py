@@ -202,6 +202,7 @@ def test_remove_stops_gracefully_and_says_what_it_released(
         "name": container["name"],
         "removed": True,
         "released_ports": ports,
+        "removed_volumes": [],
     }
     assert is_gone(docker_client, container)
     assert_problem(service.client.get(f"/containers/{container['id']}"), 404, "container-not-found")
