@@ -19,8 +19,8 @@ Inspect = Callable[[str], dict[str, Any]]
 
 CONTAINER_FIELDS = {
     "id", "name", "status", "image", "ports", "created", "state", "health", "started_at",
-    "finished_at", "exit_code", "labels", "env", "managed", "url", "host", "port", "limits",
-    "port_changed", "previous_ports", "previous_id",
+    "finished_at", "exit_code", "reason", "oom_killed", "restart_count", "labels", "env",
+    "managed", "url", "host", "port", "limits", "port_changed", "previous_ports", "previous_id",
 }  # fmt: skip
 RFC3339_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
