@@ -20,7 +20,6 @@ from .setting import LABEL, Bench, Service, bench, parser, service
 
 CONNECTIONS = 16
 WINDOWS = 5
-WINDOW_SECONDS = 2.0
 
 
 def main() -> None:
@@ -29,6 +28,7 @@ def main() -> None:
     arguments.add_argument("--containers", type=int, default=20, help="that exist (default: 20)")
     arguments.add_argument("--rounds", type=int, default=500, help="of each read (default: 500)")
     arguments.add_argument("--creates", type=int, default=20, help="of each (default: 20)")
+    arguments.add_argument("--seconds", type=float, default=2, help="of a window (default: 2)")
     chosen = arguments.parse_args()
     before = chosen.before.resolve()
     if not (before / "main.py").is_file():
@@ -42,11 +42,11 @@ def main() -> None:
             for _ in range(chosen.containers):
                 after.create().raise_for_status()
         services = {"before": earlier, "now": after}
-        reads(services, made.running()[0], chosen.rounds)
+        reads(services, made.running()[0], chosen.rounds, chosen.seconds)
         creates(made, services, chosen.creates)
 
 
-def reads(services: dict[str, Service], container: str, rounds: int) -> None:
+def reads(services: dict[str, Service], container: str, rounds: int, window_s: float) -> None:
     one = f"/containers/{container[:12]}"
     for path in ("/health/live", one, f"{one}/stats", "/containers", "/ports"):
         shown = path.replace(container[:12], "{id}")
@@ -56,17 +56,17 @@ def reads(services: dict[str, Service], container: str, rounds: int) -> None:
         for connection in connections.values():
             connection.close()
         show_times(f"GET {shown}, one connection", seconds, "before")
-        at_once(f"GET {shown}, {CONNECTIONS} connections", services, path)
+        at_once(f"GET {shown}, {CONNECTIONS} connections", services, path, window_s)
 
 
-def at_once(title: str, services: dict[str, Service], path: str) -> None:
+def at_once(title: str, services: dict[str, Service], path: str, window_s: float) -> None:
     """A table of answers a second, the median of the windows, and of how long each took."""
     rates: dict[str, list[float]] = {name: [] for name in services}
     seconds: dict[str, list[float]] = {name: [] for name in services}
     for _ in range(WINDOWS):
         for name, api in services.items():
-            taken = window(api.address, path)
-            rates[name].append(len(taken) / WINDOW_SECONDS)
+            taken = window(api.address, path, window_s)
+            rates[name].append(len(taken) / window_s)
             seconds[name] += taken
     base = median(rates["before"])
     rows = [
@@ -82,10 +82,10 @@ def at_once(title: str, services: dict[str, Service], path: str) -> None:
     table(title, ("", "a second", "ratio", "median ms", "p99 ms"), rows)
 
 
-def window(address: str, path: str) -> list[float]:
-    """The seconds of each answer within a window, over all connections."""
+def window(address: str, path: str, window_s: float) -> list[float]:
+    """The seconds of each answer within a window of so many seconds, over all connections."""
     found: list[float] = []
-    end = time.perf_counter() + WINDOW_SECONDS
+    end = time.perf_counter() + window_s
 
     def ask() -> None:
         with Connection(address) as connection:

@@ -55,9 +55,10 @@ def browser() -> Iterator[Browser]:
     if chromium is None:
         _unusable("there is no Chromium; Debian's package is called chromium")
     try:
-        from playwright.sync_api import sync_playwright
+        from playwright.sync_api import expect, sync_playwright
     except ImportError as error:
         _unusable(f"playwright cannot be imported: {error}")
+    expect.set_options(timeout=30_000)  # ms; a machine at work needs more than the usual five
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield browser

@@ -23,6 +23,13 @@ def leftovers() -> set[str]:
             "first answers without a CPU figure: 0 of 2",
         ),
         (["accuracy", "--private", "--seconds=0.3"], '"source": "cgroup'),
+        (
+            [
+                *("versions", "--private", "--before=.", "--containers=2", "--rounds=5"),
+                *("--creates=1", "--seconds=0.1"),
+            ],
+            "Until a container runs, 1 with each",
+        ),
         (["creates", "--private", "--count", "1"], "service, without an init process"),
         (["recovery", "--count", "2", "--rounds", "1"], "GET /health is 200"),
     ],
@@ -34,7 +41,7 @@ def test_a_benchmark_runs_and_leaves_nothing(command: list[str], expected: str) 
         [sys.executable, "-m", f"benchmarks.{name}", *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert answer.returncode == 0, answer.stderr
     assert expected in answer.stdout
