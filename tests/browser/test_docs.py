@@ -76,6 +76,9 @@ def test_try_it_out_succeeds_with_the_example_as_it_stands(
 ) -> None:
     from playwright.sync_api import expect
 
+    if operation.path == "/volumes/{name}":
+        with_volume = visit.service.created(volumes=["data-1:/data"], start=False)
+        visit.service.client.delete(f"/containers/{with_volume['id']}")
     page = visit.open("/docs")
     found = page.locator(block(operation))
     found.locator(".opblock-summary-control").click()

@@ -45,6 +45,7 @@ NO_FAILURES = (
     "volumes: volume ",  # /proc, or 300 bytes in fewer characters
     "tmpfs: ",
     "shm_size: ",
+    "registry_auth: ",  # a null for all that is in it, or a zero byte
     "workdir: ",
     "user: where the profile is restricted",
     "read_only: it is always true where the profile is restricted",

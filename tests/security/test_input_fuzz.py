@@ -5,6 +5,7 @@ tries ten times as many inputs, and others each time; without it they are always
 """
 
 import http.client
+import re
 import json
 import os
 import shlex
@@ -97,7 +98,7 @@ class Fuzzed:
             told = {name.lower(): value for name, value in response.getheaders()}
             answer = Answer(response.status, told, response.read())
         if answer.status == 307:  # a slash too many: it says what was meant, and does nothing
-            assert answer.headers["location"].startswith("http://localhost/")
+            assert re.match("/[^/]", answer.headers["location"])
         elif answer.status >= 300:
             assert_refusal(answer)
         return answer
