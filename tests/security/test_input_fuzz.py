@@ -5,9 +5,9 @@ tries ten times as many inputs, and others each time; without it they are always
 """
 
 import http.client
-import re
 import json
 import os
+import re
 import shlex
 import socket
 import string
