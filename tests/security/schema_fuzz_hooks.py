@@ -50,6 +50,8 @@ NO_FAILURES = (
     "user: where the profile is restricted",
     "read_only: it is always true where the profile is restricted",
     "stop_timeout: it is whole seconds",
+    "ulimits.nofile.hard: the hard limit is not below the soft one",
+    "ulimits.core.hard: the hard limit is not below the soft one",
     "healthcheck.interval: it is a time from one second",
     "healthcheck.timeout: it is a time from one second",
     "healthcheck.start_period: it is a time from one second",
