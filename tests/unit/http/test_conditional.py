@@ -138,6 +138,7 @@ async def test_lists_ports_and_the_description_have_tags() -> None:
     app = create_app(Settings())
     found: set[Any] = {route.path for route in RouteTable(app.routes) if route.tagged}
     wanted = {"/containers", "/containers/running", "/containers/{id}", "/ports", "/ports/{port}"}
+    wanted |= {"/volumes"}
     assert found == {*wanted, "/openapi.json", "/static-offline-docs/redoc.standalone.js"}
     for path in wanted:
         assert "304" in app.openapi()["paths"][path]["get"]["responses"]
