@@ -14,6 +14,7 @@ from tests.engine.support import remove
 from tests.faults.private_engine import PrivateEngine, own_network, told_to_end, why_not
 
 FOREIGN_NAME = "somebody-elses"
+VOLUMES = tuple(f"of-ours-{number}" for number in range(5))  # which nothing uses
 KEY = "fuzzed-key-" * 4
 
 

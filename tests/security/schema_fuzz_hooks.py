@@ -17,7 +17,7 @@ from schemathesis.openapi.checks import (
 )
 
 from tests.conftest import IMAGE
-from tests.security.own_engine import FOREIGN_NAME
+from tests.security.own_engine import FOREIGN_NAME, VOLUMES
 
 # Of the creates, so many with an image ask for one that exists, so many with a key have one that
 # was not used before, and one starts: a start takes a second, and the rest a tenth of it.
@@ -73,6 +73,7 @@ FOREIGN = 0.1
 
 creates = 0
 requests = 0
+removals = 0  # of volumes
 
 
 def _is_int(value: object, low: int, high: int) -> bool:
@@ -83,13 +84,16 @@ def _is_int(value: object, low: int, high: int) -> bool:
 
 @schemathesis.hook
 def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
-    global requests
+    global requests, removals
     if case.method.upper() == "POST" and case.path == "/containers/create":
         _bound_create(case)
     if isinstance(case.path_parameters, dict) and "id" in case.path_parameters:
         requests += 1
         if _one_of(FOREIGN, requests):
             case.path_parameters["id"] = FOREIGN_NAME
+    if case.path == "/volumes/{name}" and _is_valid(case):
+        case.path_parameters["name"] = VOLUMES[removals % len(VOLUMES)]
+        removals += 1
     query = case.query
     if not isinstance(query, dict):
         return
@@ -115,8 +119,7 @@ def _bound_create(case: Case[Any]) -> None:
         return
     if body.get("start", True) is True and not _one_of(STARTS, creates):
         body["start"] = False
-    valid = case.meta is not None and case.meta.generation.mode.is_positive
-    if valid and isinstance(body.get("image"), str) and _one_of(KNOWN_IMAGES, creates):
+    if _is_valid(case) and isinstance(body.get("image"), str) and _one_of(KNOWN_IMAGES, creates):
         body["image"] = IMAGE
     wait = body.get("wait")
     if isinstance(wait, int | float) and not isinstance(wait, bool) and 1 < wait <= 600:
@@ -124,6 +127,10 @@ def _bound_create(case: Case[Any]) -> None:
     # There is no network to pull over.
     if body.get("pull", "missing") in ("missing", "always"):
         body["pull"] = "never"
+
+
+def _is_valid(case: Case[Any]) -> bool:
+    return case.meta is not None and case.meta.generation.mode.is_positive
 
 
 def _one_of(share: float, number: int) -> bool:

@@ -21,7 +21,7 @@ import pytest
 from tests.conftest import ROOT, Service
 from tests.faults.private_engine import PrivateEngine
 
-from .own_engine import KEY, assert_nothing_is_left, remove_what_is_listed
+from .own_engine import KEY, VOLUMES, assert_nothing_is_left, remove_what_is_listed
 from .own_engine import engine as engine
 from .own_engine import service as service
 
@@ -137,6 +137,9 @@ def test_no_request_that_the_description_leads_to_is_answered_otherwise(
     tmp_path: Path,
     record_property: Any,
 ) -> None:
+    mounts = [f"{name}:/{name}" for name in VOLUMES]
+    made = service.created(volumes=mounts, start=False)
+    service.client.delete(f"/containers/{made['id']}").raise_for_status()
     report = run_schemathesis(service, tmp_path)
     print(report)
     record_property("cases", report.cases)
@@ -163,5 +166,5 @@ def test_no_request_that_the_description_leads_to_is_answered_otherwise(
     assert max(max(statuses) for statuses in report.statuses.values()) < 500
 
     remove_what_is_listed(service)
-    volumes = {each for body in report.created for each in body.get("volumes", [])}
+    volumes = {*VOLUMES, *(each for body in report.created for each in body.get("volumes") or ())}
     assert_nothing_is_left(service, engine, {each.partition(":")[0] for each in volumes})
