@@ -29,13 +29,13 @@ _TMPFS = re.compile(r"(?P<path>/[^:\x00]*)(?::(?:size=)?(?P<size>[^:,=]+))?")
 
 
 def clean(path: str) -> str:
-    """A path in its one form: "/a" for "/a/", "//a" and "/./a"."""
-    return "/" + posixpath.normpath(path.lstrip("/") or ".").removeprefix(".").lstrip("/")
+    """A path in its one form: "/a" for "/a/", "//a" and "/./a"; "/.a" is another one."""
+    return posixpath.normpath("/" + path.lstrip("/"))
 
 
 def path_of(volume: str) -> str:
     """The path of a volume like "data:/var/lib/data:ro", in its one form."""
-    return "/" + posixpath.normpath(volume.split(":")[1].lstrip("/"))
+    return clean(volume.split(":")[1])
 
 
 def _leads_somewhere(path: str) -> bool:

@@ -59,6 +59,7 @@ MIB = 1024 * 1024
                 }
             },
         ),
+        ({"workdir": "/.proc"}, {"WorkingDir": "/.proc"}),
     ],
 )
 def test_what_is_run_is_told_to_the_engine(body: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -75,6 +76,10 @@ TMPFS = "rw,noexec,nosuid,nodev,mode=1777,size="
         ({"tmpfs": {"/run": "16m"}}, {"Tmpfs": {"/run": f"{TMPFS}{16 * MIB}"}}),
         ({"tmpfs": {"/run": None}}, {"Tmpfs": {"/run": f"{TMPFS}{64 * MIB}"}}),
         ({"tmpfs": ["/run/", "//x"]}, {"Tmpfs": dict.fromkeys(["/run", "/x"], f"{TMPFS}67108864")}),
+        (
+            {"tmpfs": ["/.x", "/./.y/."]},
+            {"Tmpfs": dict.fromkeys(["/.x", "/.y"], f"{TMPFS}67108864")},
+        ),
         ({"tmpfs": ["/run:size=1m"]}, {"Tmpfs": {"/run": f"{TMPFS}{MIB}"}}),
         ({"tmpfs": ["/run:1m"]}, {"Tmpfs": {"/run": f"{TMPFS}{MIB}"}}),
         ({"tmpfs": ["/tmp"], "profile": "restricted"}, {"Tmpfs": {"/tmp": f"{TMPFS}67108864"}}),
