@@ -18,8 +18,8 @@ from .asgi import FORWARDED_HOST, App, Message, Receive, Send, path_of, root_of,
 
 
 class Forwarded:
-    """ASGI middleware, the outermost. Of what comes several times in a header, the last counts,
-    which the proxy itself has written; what is no host or no path is left alone.
+    """ASGI middleware, the outermost but one. Of what comes several times in a header, the
+    last counts, which the proxy itself has written; what is no host or no path is left alone.
     """
 
     def __init__(self, app: App, settings: Settings, routes: Iterable[BaseRoute]) -> None:

@@ -68,8 +68,8 @@ Grace = Annotated[
         alias="timeout",
         ge=0,
         le=300,
-        description="Seconds to end by itself before it is killed. Default: those that the"
-        " container was created with, 10 where it was not.",
+        description="Seconds to end by itself before it is killed. Default: the container's"
+        " own stop time-out, and 10 where it has none.",
     ),
 ]
 
