@@ -7,7 +7,6 @@ defaults cost.
 """
 
 import subprocess
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -41,16 +40,8 @@ def measure(made: Bench, api: Service, count: int) -> None:
         "service, without an init process": lambda: by_service(api, init=False),
         "service": lambda: by_service(api),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in kinds}
     with step(f"making {count} of each of {len(kinds)} kinds"):
-        for number in range(count + 1):
-            for name, make in kinds.items():
-                began = time.perf_counter()
-                container = make()
-                took = time.perf_counter() - began
-                made.client.api.remove_container(container, force=True, v=True)
-                if number:  # the first of anything opens connections and fills caches
-                    seconds[name].append(took)
+        seconds = made.time_creates(kinds, count)
     show_times(f"Until a container runs, {count} of each", seconds, "engine")
 
 

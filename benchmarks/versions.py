@@ -109,16 +109,8 @@ def creates(made: Bench, services: dict[str, Service], count: int) -> None:
         return lambda: api.create(labels={LABEL: made.label}).raise_for_status().json()["id"]
 
     calls = {name: by(api) for name, api in services.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
     with step(f"creating {count} with each"):
-        for number in range(count + 1):
-            for name, call in calls.items():
-                began = time.perf_counter()
-                container = call()
-                took = time.perf_counter() - began
-                made.client.api.remove_container(container, force=True, v=True)
-                if number:  # the first of anything opens connections and fills caches
-                    seconds[name].append(took)
+        seconds = made.time_creates(calls, count)
     show_times(f"Until a container runs, {count} with each", seconds, "before")
 
 
