@@ -18,8 +18,9 @@ from typing import Literal
 
 When = Literal["request", "answer"]
 
-# Answers without an end, or with a long wait for it: passed on byte by byte.
-_STREAMS = re.compile(r"/(events|attach|build|images/create|images/load)\b")
+# Answers without an end, or with a long wait for it: passed on byte by byte. An import is not one:
+# it is the same call as a pull, and has the files with it.
+_STREAMS = re.compile(r"/(events|attach|build|images/load|images/create(?!\S*fromSrc))\b")
 
 
 @dataclass
