@@ -83,7 +83,7 @@ def test_a_hundred_creates_at_once(
     note("GET /ports meanwhile, p50 in ms", cuts[49] * 1000)
     note("GET /ports meanwhile, p99 in ms", cuts[98] * 1000)
     note("GET /ports meanwhile, slowest in ms", max(reader.seconds) * 1000)
-    assert cuts[98] < 10  # the engine takes several times as long for all of them
+    assert cuts[98] < 2
 
 
 def test_more_than_the_queue_holds(
