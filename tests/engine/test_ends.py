@@ -21,6 +21,7 @@ Make = Callable[..., str]
 SLOW = ["python3", "-c",
         "import signal, sys, time\n"
         "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(11), sys.exit(7)))\n"
+        "print('ready', flush=True)\n"
         "time.sleep(300)"]  # fmt: skip
 HUNGRY = ["python3", "-c", "bytearray(200 << 20)"]
 
@@ -94,9 +95,12 @@ def test_it_has_ten_seconds_where_nobody_has_said_anything(verb: str, service: S
     assert 9.9 < seconds_of(service, container["id"], verb) < 18
 
 
-def test_one_that_asks_never_to_be_killed_is_waited_for(unlocked: Service, make: Make) -> None:
+def test_one_that_asks_never_to_be_killed_is_waited_for(
+    unlocked: Service, make: Make, docker_client: docker.DockerClient
+) -> None:
     name = known(unlocked, make(StopTimeout=-1, Cmd=SLOW))
-    time.sleep(1)  # its handler is set
+    slow = docker_client.containers.get(name)
+    wait_until(lambda: b"ready" in slow.logs(), 20, "its handler is set")
     assert act(unlocked, name, "stop")["exit_code"] == 7
 
 
