@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import uuid
 import warnings
@@ -22,6 +21,8 @@ import docker
 import httpx
 import pytest
 from docker.errors import APIError, DockerException, NotFound
+
+from . import forked
 
 ROOT = Path(__file__).parent.parent
 IMAGE = "base-api-server:latest"
@@ -48,6 +49,10 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
         config.add_cleanup(at_the_end.close)
         at_the_end.callback(client.close)
         at_the_end.enter_context(_new_networks_removed(client))
+
+
+def pytest_sessionfinish() -> None:
+    forked.end_all()
 
 
 def _is_one_of_several() -> bool:
@@ -129,7 +134,7 @@ def wait_until(holds: Callable[[], Any], seconds: float = 10.0, what: str = "") 
 
 
 class Service:
-    """`python main.py` in a process of its own, and a client for it.
+    """What `python main.py` does, in a process of its own (see `forked`), and a client for it.
 
     What tests create through `create` is labelled, so that it can be removed whatever happens.
     """
@@ -146,18 +151,10 @@ class Service:
             **settings,
         }
         self.client = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: forked.Process | subprocess.Popen[bytes] | None = None
 
     def start(self, *, wait: bool = True) -> None:
-        with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "main.py"],
-                cwd=ROOT,
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self.process = forked.fork(self.environment, self.log_file)
         if wait:
             wait_until(self.answers, 30, "the service answers")
 

@@ -1,10 +1,12 @@
 """The engine is the truth: what others do to it is seen, and so is what was just done here."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import docker
 import pytest
+from docker.errors import APIError
 
 from tests.conftest import Service, wait_until
 
@@ -216,7 +218,8 @@ def test_the_same_container_changed_from_both_sides_ends_in_agreement(
 
     def from_outside() -> None:
         for _ in range(5):
-            docker_client.api.restart(container["id"], timeout=0)
+            with suppress(APIError):  # the engine refuses some that meet another change
+                docker_client.api.restart(container["id"], timeout=0)
 
     at_once([from_here, from_outside])
 

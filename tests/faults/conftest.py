@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests import forked
 from tests.conftest import Service
 
 from .private_engine import PrivateEngine, own_network, told_to_end, why_not
@@ -33,6 +34,7 @@ def private_network() -> Iterator[None]:
         pytest.skip(reason)
     with own_network(), told_to_end():
         yield
+        forked.end_all()
 
 
 @pytest.fixture(scope="package")
