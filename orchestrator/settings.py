@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
@@ -71,6 +72,7 @@ def _address(text: str) -> str:
         ) from None
 
 
+@lru_cache(maxsize=1024)  # asked for each request
 def is_loopback(host: str) -> bool:
     """Whether an address can be reached from this machine only. `localhost` is one."""
     if host.lower() == "localhost":

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -97,7 +98,7 @@ class Connection:
         """Where the engine is, as the SDK understands it, for people: without credentials."""
         return shown_address(self._settings.docker_host, tls=bool(self._settings.docker_tls_verify))
 
-    @property
+    @cached_property
     def host(self) -> str | None:
         """The host in DOCKER_HOST, as a name or an address; None for a socket of this machine."""
         docker_host = self._settings.docker_host or ""

@@ -9,6 +9,7 @@ import ipaddress
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import psutil
@@ -40,21 +41,27 @@ class OwnBridges:
 
     def have(self, peer: str) -> bool:
         """Tells whether an address is a container's on a network of ours, or its bridge's."""
-        try:
-            address = ipaddress.ip_address(peer)
-        except ValueError:  # a Unix socket has none
-            return False
-        if isinstance(address, ipaddress.IPv6Address):  # IPv4 on a socket for both
-            if address.ipv4_mapped is None:
-                return False  # networks of ours have no IPv6
-            address = address.ipv4_mapped
-        if address.is_loopback:
+        if (address := _on_a_bridge(peer)) is None:
             return False
         now = self._clock()
         if now >= self._until:
             self._subnets = subnets(self._interfaces())
             self._until = now + KEPT_SECONDS
         return any(address in subnet for subnet in self._subnets)
+
+
+@lru_cache(maxsize=1024)  # parsing takes longer than all else here
+def _on_a_bridge(peer: str) -> ipaddress.IPv4Address | None:
+    """Returns an address that may be a container's of ours; None for what never is."""
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:  # a Unix socket has none
+        return None
+    if isinstance(address, ipaddress.IPv6Address):  # IPv4 on a socket for both
+        if address.ipv4_mapped is None:
+            return None  # networks of ours have no IPv6
+        address = address.ipv4_mapped
+    return None if address.is_loopback else address
 
 
 def subnets(interfaces: Interfaces) -> list[ipaddress.IPv4Network]:

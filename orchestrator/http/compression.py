@@ -11,7 +11,6 @@ compressed. Streams are not either, nor pages, whose policy names their scripts 
 import re
 from collections.abc import Iterable
 
-from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipResponder
 
 from .asgi import App, Message, Receive, Send, values
@@ -66,13 +65,22 @@ def describe(start: Message) -> None:
     """Says of an answer that another one may be given to who accepts other encodings, and of a
     compressed one, that its ETag is that of another sequence of bytes.
     """
-    headers = MutableHeaders(raw=start["headers"])
-    del headers["accept-ranges"]  # see `request_forms`
-    vary = [each.strip() for value in headers.getlist("vary") for each in value.split(",")]
-    others = [each for each in vary if each.lower() not in ("", "accept-encoding")]
-    headers["vary"] = ", ".join([*others, "Accept-Encoding"])
-    if "content-encoding" in headers and "etag" in headers:
-        headers["etag"] = weak(headers["etag"])
+    vary: list[bytes] = []
+    kept: list[tuple[bytes, bytes]] = []
+    compressed = any(name.lower() == b"content-encoding" for name, _ in start["headers"])
+    for name, value in start["headers"]:
+        match name.lower():
+            case b"vary":
+                vary += (each.strip() for each in value.split(b","))
+            case b"accept-ranges":  # see `request_forms`
+                pass
+            case b"etag" if compressed:
+                kept.append((name, weak(value.decode("latin-1")).encode("latin-1")))
+            case _:
+                kept.append((name, value))
+    others = [each for each in vary if each.lower() not in (b"", b"accept-encoding")]
+    kept.append((b"vary", b", ".join([*others, b"Accept-Encoding"])))
+    start["headers"] = kept
 
 
 def accepts_gzip(headers: Iterable[str]) -> bool:

@@ -18,6 +18,8 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 
+_ENCODED = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+
 # Swagger UI and ReDoc: pictures are written into their styles.
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'{hashes}; style-src 'self'{styles};"
@@ -84,9 +86,7 @@ def add_headers(start: Message) -> None:
     """Adds HEADERS to the start of an answer, but for those it has."""
     start["headers"] = list(start["headers"])
     present = {name.lower(): value for name, value in start["headers"]}
-    for name, value in HEADERS.items():
-        if name.lower().encode() not in present:
-            start["headers"].append((name.lower().encode(), value.encode()))
+    start["headers"] += (each for each in _ENCODED if each[0] not in present)
     kind = present.get(b"content-type", b"").partition(b";")[0]
     if kind.endswith((b"/json", b"+json")) and b"cache-control" not in present:
         start["headers"].append((b"cache-control", b"no-store"))

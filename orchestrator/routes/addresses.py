@@ -7,10 +7,10 @@ are published elsewhere, or the operator has said what leads there.
 
 import ipaddress
 from collections.abc import Iterable
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 
 from ..addresses import UrlTemplate, bracketed
 from ..http import called_host
@@ -27,6 +27,20 @@ _ALL_IPV4, _ALL_IPV6 = frozenset(("0.0.0.0", "")), frozenset(("::", ""))
 _MOST_KEPT = 5000
 
 
+class _Shown:
+    """Holds a container, how it is shown, and the JSON of that: it takes most of the time of a long
+    list to make them.
+    """
+
+    def __init__(self, container: Container, shown: Container) -> None:
+        self.container = container
+        self.shown = shown
+
+    @cached_property
+    def json(self) -> bytes:
+        return self.shown.model_dump_json().encode()
+
+
 class Addresses:
     """Tells one asker where containers answer. `host` is what leads to ports that are published on
     all addresses: the host that was called, or the engine's where that is another one.
@@ -37,8 +51,7 @@ class Addresses:
         self._public_url = settings.public_url
         self._of_operator = frozenset((*_ALL_IPV4, *_ALL_IPV6, *settings.publish_address))
         self._host = host
-        # By full id: a container, and how it is shown. It took half of the time of a long list.
-        self._shown: dict[str, tuple[Container, Container]] = {}
+        self._shown: dict[str, _Shown] = {}  # by full id
         # The loopback address of the other version, where the host is one of this.
         loopback = is_loopback(host)
         self._if_no_ipv4 = "::1" if loopback and _version(host) == 4 else host
@@ -46,17 +59,30 @@ class Addresses:
 
     def show(self, container: Container) -> Container:
         """Returns a container with its address; one that publishes no TCP port has none."""
-        if container.published is None:
-            return container
-        before, shown = self._shown.get(container.full_id, (None, container))
-        if before is not container:  # a change makes another one of it
+        return self._keep(container).shown
+
+    def answer(self, response: Response, found: Container | Iterable[Container]) -> Response:
+        """Returns the answer with a container, or with a list of them, each with its address, as
+        the framework would make it, with the headers that `response` has already.
+        """
+        if isinstance(found, Container):
+            body = self._keep(found).json
+        else:
+            body = b"[" + b",".join([self._keep(each).json for each in found]) + b"]"
+        return Response(body, headers=dict(response.headers), media_type="application/json")
+
+    def _keep(self, container: Container) -> "_Shown":
+        kept = self._shown.get(container.full_id)
+        if kept is None or kept.container is not container:  # a change makes another one of it
             if len(self._shown) >= _MOST_KEPT:
                 self._shown.clear()
-            shown = self._with_address(container, container.published)
-            self._shown[container.full_id] = container, shown
-        return shown
+            kept = _Shown(container, self._with_address(container))
+            self._shown[container.full_id] = kept
+        return kept
 
-    def _with_address(self, container: Container, at: Published) -> Container:
+    def _with_address(self, container: Container) -> Container:
+        if (at := container.published) is None:
+            return container
         host, url = self._host_of(at), None
         if self._public_url is not None and self._is_public(at):
             url = self._public_url.of(name=container.name, port=at.port, id=container.id)
@@ -68,10 +94,6 @@ class Addresses:
                 "port": at.port,
             }
         )
-
-    def show_all(self, found: Iterable[Container]) -> list[Container]:
-        """Returns containers, each with its address."""
-        return [self.show(container) for container in found]
 
     def _is_public(self, at: Published) -> bool:
         """Whether what the operator says of addresses is about this one: not about a port that

@@ -85,42 +85,52 @@ async def create(
 @router.get(
     "/containers",
     operation_id="list_containers",
+    response_model=list[Container],
     summary="Every container",
     response_description="The containers.",
     responses=openapi_responses((errors.InvalidRequest, errors.EngineUnavailable)),
 )
 @tagged
 async def containers(
-    service: ListedService, shown: Shown, wanted: Annotated[ContainerFilter, Query()]
-) -> list[Container]:
+    service: ListedService,
+    shown: Shown,
+    response: Response,
+    wanted: Annotated[ContainerFilter, Query()],
+) -> Response:
     """Running, stopped and created ones, this service's and others', the newest first."""
-    return shown.show_all(found for found in service.inventory.all() if wanted.matches(found))
+    every = service.inventory.all()
+    return shown.answer(response, (found for found in every if wanted.matches(found)))
 
 
 @router.get(
     "/containers/running",
     operation_id="list_running_containers",
+    response_model=list[Container],
     summary="The running containers",
     response_description="The containers.",
     responses=openapi_responses((errors.EngineUnavailable,)),
 )
 @tagged
-async def running(service: ListedService, shown: Shown) -> list[Container]:
+async def running(service: ListedService, shown: Shown, response: Response) -> Response:
     """Those whose state is `running`, the newest first."""
-    return shown.show_all(found for found in service.inventory.all() if found.state == "running")
+    every = service.inventory.all()
+    return shown.answer(response, (found for found in every if found.state == "running"))
 
 
 @router.get(
     "/containers/{id}",
     operation_id="get_container",
+    response_model=Container,
     summary="One container",
     response_description="The container.",
     responses=openapi_responses((*ONE, errors.EngineUnavailable)),
 )
 @tagged
-async def container(service: ListedService, shown: Shown, key: ContainerKey) -> Container:
+async def container(
+    service: ListedService, shown: Shown, response: Response, key: ContainerKey
+) -> Response:
     """The container as it is now; a stopped one has no ports."""
-    return shown.show(service.inventory.get(key))
+    return shown.answer(response, service.inventory.get(key))
 
 
 @router.get(

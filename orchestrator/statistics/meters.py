@@ -41,6 +41,8 @@ class Meters:
             buckets=_BUCKETS,
             registry=self.registry,
         )
+        # By method, route and status: to find the two by their labels takes as long as to count.
+        self._of_requests: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._calls = Histogram(
             f"{PREFIX}_engine_call_seconds",
             "Seconds that calls of the Docker engine took, the wait for a thread included.",
@@ -63,6 +65,14 @@ class Meters:
 
     def requested(self, method: str, route: str, status: int, seconds: float) -> None:
         """Counts a request, by the template of its path and the status that was answered."""
-        method = method if method in _METHODS else "other"
-        self._requests.labels(method, route, str(status)).inc()
-        self._request_seconds.labels(method, route).observe(seconds)
+        if (known := self._of_requests.get((method, route, status))) is None:
+            named = method if method in _METHODS else "other"
+            known = (
+                self._requests.labels(named, route, str(status)),
+                self._request_seconds.labels(named, route),
+            )
+            if method in _METHODS:  # others are without number
+                self._of_requests[method, route, status] = known
+        requests, times = known
+        requests.inc()
+        times.observe(seconds)

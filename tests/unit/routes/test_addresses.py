@@ -4,7 +4,9 @@ from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
+from fastapi import Response
 from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
 
 from main import create_app
 from orchestrator.engine import Engine
@@ -137,3 +139,23 @@ def test_every_route_that_answers_a_container_puts_its_address_in() -> None:
     for route in routes:
         given = {each.call for each in route.dependant.dependencies}
         assert get_addresses in given, route.path
+
+
+def test_an_answer_is_what_the_framework_would_make_of_it() -> None:
+    addresses = Addresses(Settings(), "localhost")
+    found = [
+        container("f" * 64, name="wéb", published=Published(port=8001, addresses=ALL)),
+        container("e" * 64, state="exited", labels={"text": '"\\\u2028'}),
+    ]
+    shown = [addresses.show(each) for each in found]
+    response = Response(headers={"X-Inventory-Age": "3.0"})
+    for of, expected in ((found[0], shown[0]), (iter(found), shown), ((), [])):
+        answer = addresses.answer(response, of)
+        assert answer.body == TypeAdapter(type_of(expected)).dump_json(expected)
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["x-inventory-age"] == "3.0"
+    assert response.body == b""
+
+
+def type_of(answer: Any) -> Any:
+    return list[Container] if isinstance(answer, list) else Container
