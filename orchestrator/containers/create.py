@@ -21,6 +21,7 @@ from ..state import Mirror, removed_meanwhile
 from .changes import Changes
 from .launch import Launcher
 from .leftovers import Leftovers
+from .users import NamedUsers
 
 FALLBACK_CONTAINER_PORT = "5000/tcp"
 
@@ -47,6 +48,7 @@ class Creator:
         self._images = Images(engine, settings.default_image)
         self._permissions = Permissions(settings)
         self._quotas = Quotas(mirror.inventory, settings)
+        self._users = NamedUsers(engine, leftovers)
 
     async def create(
         self, request: CreateRequest, caller: Caller, key: str | None = None
@@ -85,6 +87,9 @@ class Creator:
             )
             self._permissions.check_found(image)
             check_health_check(request, image)
+            if request.profile == "restricted" and request.user is None:
+                async with self._changes.turn("create"):
+                    image = await self._users.numbered(image)
             spec = self._settle(request, image, limits, caller, key)
             async with self._changes.turn("create"):
                 return await self._launcher.launch(spec, admission.about_to_make)

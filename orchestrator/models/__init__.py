@@ -36,7 +36,7 @@ from .create import (
     CreateRequest,
 )
 from .create_files import path_of
-from .create_process import HealthCheck, Ulimit, Ulimits
+from .create_process import HealthCheck, Ulimit, Ulimits, plain_user
 from .engine import Blueprint, EngineInfo, Image, Layer, Listed, Network
 from .filters import (
     ContainerFilter,
@@ -153,5 +153,6 @@ __all__ = [
     "Volume",
     "examples",
     "path_of",
+    "plain_user",
     "without_cache",
 ]
