@@ -6,7 +6,7 @@ from ..callers import Caller
 from ..engine import Engine
 from ..errors import InvalidRequest
 from ..images import Images
-from ..models import Container, CreateRequest, Image, Limits, Spec
+from ..models import MOST_PORTS, Container, CreateRequest, Image, Limits, Spec
 from ..policy import (
     Permissions,
     Quotas,
@@ -81,6 +81,8 @@ class Creator:
         limits = limits_of(request, self._settings)
         check_memory(request, limits)
         with self._quotas.admit(limits, caller) as admission:
+            if request.container_ports:  # what an image exposes is known only once it is there
+                self._quotas.take_ports(admission, len(request.container_ports), caller)
             await self._check_volumes(request)
             image = await self._images.get(
                 reference, request.pull, request.platform, request.registry_auth
@@ -91,6 +93,7 @@ class Creator:
                 async with self._changes.turn("create"):
                     image = await self._users.numbered(image)
             spec = self._settle(request, image, limits, caller, key)
+            self._quotas.take_ports(admission, len(spec.container_ports), caller)
             async with self._changes.turn("create"):
                 return await self._launcher.launch(spec, admission.about_to_make)
 
@@ -106,6 +109,12 @@ class Creator:
         for more ports than there ever are.
         """
         container_ports = request.container_ports or image.exposed_ports
+        if len(container_ports) > MOST_PORTS:
+            raise InvalidRequest(
+                f"container_ports: the image exposes more than {MOST_PORTS} ports, and a container"
+                " has that many at most. Name the few that are needed in container_ports.",
+                allowed=MOST_PORTS,
+            )
         if len(container_ports) > self._ports.capacity:
             raise InvalidRequest(
                 f"container_ports: the image exposes, or the request names, {len(container_ports)}"

@@ -26,6 +26,8 @@ from .create_texts import (
 MOST_FILES = 1 << 20
 MOST_CORE = 1 << 40
 STOP_SECONDS = 300
+# Seconds between two health checks, at least: they are the engine's work, outside of all limits.
+LEAST_INTERVAL = 1
 _MOST_USER = 2**31 - 1
 
 
@@ -102,7 +104,7 @@ def _stop_timeout(value: Any) -> int:
 
 def _seconds(value: Any) -> float:
     seconds = parse_seconds(value)
-    if not 1 <= seconds <= 86400:  # also what is no number
+    if not LEAST_INTERVAL <= seconds <= 86400:  # also what is no number
         raise ValueError("it is a time from one second to one day")
     return seconds
 
