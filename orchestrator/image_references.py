@@ -6,6 +6,14 @@ from dataclasses import dataclass
 
 _PATTERN = re.compile(r"[a-zA-Z0-9._/:@*?-]+")
 
+# Registries that everybody knows. Any other name may lead anywhere, to the engine's own host too.
+_PUBLIC = re.compile(
+    r"docker\.io|(index|registry-1)\.docker\.io|ghcr\.io|quay\.io|([a-z0-9-]+\.)?gcr\.io"
+    r"|[a-z0-9-]+-docker\.pkg\.dev|registry\.k8s\.io|mcr\.microsoft\.com|public\.ecr\.aws"
+    r"|registry\.gitlab\.com|registry\.access\.redhat\.com|registry\.redhat\.io|nvcr\.io"
+    r"|docker\.elastic\.co"
+)
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -78,6 +86,11 @@ def found_by_id(reference: str, image_id: str, names: Iterable[str]) -> bool:
     return digits.startswith(reference.removeprefix("sha256:")) or bool(
         wanted.tag and not wanted.digest and digits.startswith(wanted.tag)
     )
+
+
+def is_public(reference: str) -> bool:
+    """Whether an image is of a registry that everybody knows, and at no port of its own."""
+    return bool(_PUBLIC.fullmatch(Reference.parse(reference).name.partition("/")[0]))
 
 
 def _allows(pattern: Reference, wanted: Reference) -> bool:

@@ -55,6 +55,7 @@ class Service:
     keyed_creates: KeyedCreates
     lifecycle: Lifecycle
     volumes: Volumes
+    networks: Networks
     housekeeping: Housekeeping
     environments: Environments
     sampler: Sampler
@@ -100,7 +101,8 @@ class Service:
             keyed_creates=KeyedCreates(engine, mirror, creator),
             lifecycle=Lifecycle(engine, mirror, changes, claims, starter, leftovers),
             volumes=Volumes(engine, inventory, changes),
-            housekeeping=Housekeeping(mover, leftovers, settings.husk_grace),
+            networks=networks,
+            housekeeping=Housekeeping(mover, leftovers, networks, settings.husk_grace),
             environments=Environments(engine, inventory, access),
             sampler=sampler,
             streams=Streams(sampler, inventory, access, interest),

@@ -167,6 +167,7 @@ class Settings(BaseSettings):
     total_cpus: float = Field(0, ge=0, le=1_000_000, allow_inf_nan=False)
     total_pids: int = Field(0, ge=0, le=1_000_000_000)
     containers_per_key: int = Field(0, ge=0, le=1_000_000)
+    ports_per_key: int = Field(0, ge=0, le=65535)
     log_rotation: str = "10m,3"  # the size of a file and the number of files, or "off"
 
     engine_timeout: float = Field(20.0, ge=1, le=600)  # seconds for one call of the engine

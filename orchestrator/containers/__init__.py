@@ -11,6 +11,7 @@ changes       so many at once, one at a time for a container, each to its end
 leftovers     cleans up what failed and interrupted changes left
 volumes       volumes of ours: listed, removed
 networks      which network of ours a container goes on
+users         which number the user's name of an image stands for
 """
 
 from .changes import Changes

@@ -6,7 +6,7 @@ from ..callers import Caller
 from ..engine import Engine
 from ..errors import InvalidRequest
 from ..images import Images
-from ..models import Container, CreateRequest, Image, Limits, Spec
+from ..models import MOST_PORTS, Container, CreateRequest, Image, Limits, Spec
 from ..policy import (
     Permissions,
     Quotas,
@@ -21,6 +21,7 @@ from ..state import Mirror, removed_meanwhile
 from .changes import Changes
 from .launch import Launcher
 from .leftovers import Leftovers
+from .users import NamedUsers
 
 FALLBACK_CONTAINER_PORT = "5000/tcp"
 
@@ -47,6 +48,7 @@ class Creator:
         self._images = Images(engine, settings.default_image)
         self._permissions = Permissions(settings)
         self._quotas = Quotas(mirror.inventory, settings)
+        self._users = NamedUsers(engine, leftovers)
 
     async def create(
         self, request: CreateRequest, caller: Caller, key: str | None = None
@@ -79,13 +81,19 @@ class Creator:
         limits = limits_of(request, self._settings)
         check_memory(request, limits)
         with self._quotas.admit(limits, caller) as admission:
+            if request.container_ports:  # what an image exposes is known only once it is there
+                self._quotas.take_ports(admission, len(request.container_ports), caller)
             await self._check_volumes(request)
             image = await self._images.get(
                 reference, request.pull, request.platform, request.registry_auth
             )
             self._permissions.check_found(image)
             check_health_check(request, image)
+            if request.profile == "restricted" and request.user is None:
+                async with self._changes.turn("create"):
+                    image = await self._users.numbered(image)
             spec = self._settle(request, image, limits, caller, key)
+            self._quotas.take_ports(admission, len(spec.container_ports), caller)
             async with self._changes.turn("create"):
                 return await self._launcher.launch(spec, admission.about_to_make)
 
@@ -101,6 +109,12 @@ class Creator:
         for more ports than there ever are.
         """
         container_ports = request.container_ports or image.exposed_ports
+        if len(container_ports) > MOST_PORTS:
+            raise InvalidRequest(
+                f"container_ports: the image exposes more than {MOST_PORTS} ports, and a container"
+                " has that many at most. Name the few that are needed in container_ports.",
+                allowed=MOST_PORTS,
+            )
         if len(container_ports) > self._ports.capacity:
             raise InvalidRequest(
                 f"container_ports: the image exposes, or the request names, {len(container_ports)}"

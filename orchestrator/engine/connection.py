@@ -125,6 +125,18 @@ class Connection:
             previous.close()
         return info
 
+    async def look_again(self) -> None:
+        """Asks the engine once more what it can do, for its host may have changed meanwhile. No-op
+        where it does not tell.
+        """
+
+        def look(client: docker.APIClient) -> Capabilities:
+            with suppress(docker.errors.APIError):  # a proxy may know an older list of routes
+                return Capabilities.from_info(client.info(), client.version(api_version=False))
+            return self.capabilities
+
+        self.capabilities = await self.call("info", "reads", look)
+
     def close(self) -> None:
         """Ends the connection. There is no way back."""
         for pool in self._pools.values():

@@ -13,6 +13,7 @@ from ..models import Blueprint, Container, Listed, Program, Sample, Spec
 from ..payloads import (
     create_body,
     environment_of,
+    first_file,
     parse_blueprint,
     parse_container,
     parse_engine_stats,
@@ -134,6 +135,26 @@ class ContainerCalls:
             return answer.status_code, answer.headers.get("X-Docker-Container-Path-Stat")
 
         return await self._connection.call_twice("stat_path", "reads", head)
+
+    async def read_file(self, container_id: str, path: str, at_most: int) -> bytes | None:
+        """Reads a file of a container from `GET /containers/{id}/archive?path=`, which does not
+        follow a link there; None where it has more than so many bytes, is no file, or is not shown.
+        """
+
+        def read(client: Client) -> bytes | None:
+            url = f"{client.base_url}/v{client.api_version}/containers/{container_id}/archive"
+            parameters = {"path": path}
+            with client.get(url, params=parameters, stream=True, timeout=client.timeout) as answer:
+                if answer.status_code != 200:
+                    return None
+                archive = bytearray()
+                for piece in answer.iter_content(PIECE_BYTES):
+                    archive += piece
+                    if len(archive) > at_most + PIECE_BYTES:
+                        return None
+            return first_file(bytes(archive))
+
+        return await self._connection.call_twice("read_file", "reads", read)
 
     async def start(self, container_id: str) -> None:
         """Starts a container. One that runs is a no-op. Raises PortRefused, StartRefused,

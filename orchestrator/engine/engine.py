@@ -35,7 +35,7 @@ class Engine:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What this engine can do, as it said when it was connected to."""
+        """What this engine can do, as it said when it was last asked."""
         return self._connection.capabilities
 
     @property
@@ -60,6 +60,10 @@ class Engine:
     async def connect(self) -> EngineInfo:
         """Opens a connection anew, agrees on an API version, and says what answers."""
         return await self._connection.connect()
+
+    async def look_again(self) -> None:
+        """Asks the engine once more what it can do. Raises what the engine raises."""
+        await self._connection.look_again()
 
     async def ping(self, seconds: float) -> None:
         """Raises EngineUnavailable or EngineTimeout unless the engine answers in time."""

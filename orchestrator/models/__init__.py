@@ -36,7 +36,8 @@ from .create import (
     CreateRequest,
 )
 from .create_files import path_of
-from .create_process import HealthCheck, Ulimit, Ulimits
+from .create_network import MOST_PORTS
+from .create_process import LEAST_INTERVAL, HealthCheck, Ulimit, Ulimits, plain_user
 from .engine import Blueprint, EngineInfo, Image, Layer, Listed, Network
 from .filters import (
     ContainerFilter,
@@ -93,7 +94,9 @@ from .statistics import (
 from .volumes import RemovedVolume, Volume
 
 __all__ = [
+    "LEAST_INTERVAL",
     "METRICS_EXAMPLE",
+    "MOST_PORTS",
     "Alive",
     "AllStats",
     "Asked",
@@ -153,5 +156,6 @@ __all__ = [
     "Volume",
     "examples",
     "path_of",
+    "plain_user",
     "without_cache",
 ]

@@ -25,6 +25,7 @@ from .create_process import (
     Text,
     Ulimits,
     User,
+    plain_user,
 )
 from .create_texts import (
     COMMAND_SCHEMA,
@@ -279,14 +280,9 @@ class CreateRequest(Asked, Model):
         if self.profile == "restricted":
             if self.read_only is False:
                 raise ValueError("read_only: it is always true where the profile is restricted")
-            if self.user is not None and not _is_plainly_not_root(self.user):
+            if self.user is not None and plain_user(self.user) is None:
                 raise ValueError(
                     "user: where the profile is restricted it is a number other than 0, like"
                     ' "1000:1000", for a name may mean root in the image'
                 )
         return self
-
-
-def _is_plainly_not_root(user: str) -> bool:
-    number = user.partition(":")[0]
-    return number.isdecimal() and int(number) != 0

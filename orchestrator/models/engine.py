@@ -54,6 +54,7 @@ class Image:
     layers: int = 0
     health_check_works: bool = True  # or there is none
     has_health_check: bool = False
+    too_often: tuple[str, ...] = ()  # of its health check: fields with too short an interval
     platform: str = ""  # like "linux/amd64" or "linux/arm/v7"; empty where the engine says nothing
 
     def is_for(self, platform: str | None) -> bool:

@@ -59,6 +59,9 @@ class Health(Model):
     listing_age_s: float | None = Field(
         description="Seconds since memory was last compared with a full listing of the engine."
     )
+    warnings: list[str] = Field(
+        [], description="Promises that are not kept at the moment, and what to do."
+    )
     uptime_s: float
     version: str
 
@@ -73,6 +76,7 @@ class Health(Model):
         "containers": EXAMPLE_COUNTS,
         "ports": EXAMPLE_SUMMARY,
         "listing_age_s": 3.217,
+        "warnings": [],
         "uptime_s": 86400.0,
         "version": "0.1.0",
     }

@@ -4,12 +4,14 @@ containers    inspections and listings become our types
 create        a Spec becomes the body of a create
 rebuild       an inspection becomes the body of a create of the same once more
 images        images and volumes, and the program of an image
+archives      a file out of an archive
 statistics    the engine's statistics become a sample
 refusals      error texts become our errors; runtime_refusals those about what was to be started
 pull_failures why a pull failed, by the engine's words
 capabilities  what an engine can do, by what it says of itself
 """
 
+from .archives import first_file
 from .capabilities import Capabilities
 from .containers import environment_of, is_husk, parse_container, parse_listed, words
 from .create import create_body, fingerprint
@@ -29,6 +31,7 @@ __all__ = [
     "endpoint_of",
     "environment_of",
     "fingerprint",
+    "first_file",
     "is_husk",
     "is_own_volume",
     "parse_blueprint",

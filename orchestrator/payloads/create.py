@@ -15,7 +15,7 @@ from ..labels import (
     LABEL_REQUEST,
     LABEL_START,
 )
-from ..models import Confinement, CreateRequest, HealthCheck, Spec
+from ..models import LEAST_INTERVAL, Confinement, CreateRequest, HealthCheck, Spec
 from ..quantities import NANO, each_protocol
 
 _NOT_INHERITED = ("com.docker.compose.", LABEL_PREFIX)
@@ -51,6 +51,8 @@ def create_body(spec: Spec, ports: Mapping[str, int], create_id: str) -> dict[st
     }
     if not spec.image.health_check_works:
         body.setdefault("Healthcheck", {}).setdefault("Test", ["NONE"])
+    for interval in spec.image.too_often:
+        body.setdefault("Healthcheck", {}).setdefault(interval, LEAST_INTERVAL * NANO)
     return body
 
 

@@ -7,11 +7,12 @@ quotas       how much containers may have: each, all together, those of a key
 """
 
 from .access import Access, require_write_scope
-from .confinement import check_health_check, check_memory, confinement_of, limits_of
+from .confinement import NOBODY, check_health_check, check_memory, confinement_of, limits_of
 from .images import Permissions, not_ours
 from .quotas import Admission, Quotas
 
 __all__ = [
+    "NOBODY",
     "Access",
     "Admission",
     "Permissions",

@@ -32,6 +32,7 @@ class Admission:
     limits: Limits
     owner: str | None  # the name of the caller's key
     create_id: str | None = None
+    ports: int = 0  # host ports that it is about to take
 
     def about_to_make(self, create_id: str) -> None:
         """Notes the mark of the container that is made next."""
@@ -63,6 +64,27 @@ class Quotas:
         finally:
             self._admitted.discard(admission)
 
+    def take_ports(self, admission: Admission, ports: int, caller: Caller) -> None:
+        """Counts so many host ports for a create that is admitted, in place of those before. Raises
+        QuotaExceeded, and then they are as they were.
+        """
+        allowed = self._settings.ports_per_key
+        if allowed and caller.name is not None:
+            counted = self._counted()
+            has = sum(each.ports for each in counted if each.owner == caller.name)
+            if has - admission.ports + ports > allowed:
+                raise QuotaExceeded(
+                    f'The key "{caller.name}" may have {allowed} host ports, and has'
+                    f" {has - admission.ports}; this container is to have {ports}. Remove a"
+                    " container, name fewer in container_ports, or have the operator raise"
+                    " PORTS_PER_KEY.",
+                    resource="ports",
+                    used=has - admission.ports,
+                    asked=ports,
+                    allowed=allowed,
+                )
+        admission.ports = ports
+
     def _check_one(self, wanted: Limits) -> None:
         for resource in RESOURCES:
             most, asked = self._setting("max", resource), _units(wanted, resource)
@@ -83,7 +105,7 @@ class Quotas:
             return
         counted = list(self._counted())
         if allowed:
-            has = sum(owner == caller.name for _, owner in counted)
+            has = sum(each.owner == caller.name for each in counted)
             if has >= allowed:
                 raise QuotaExceeded(
                     f'The key "{caller.name}" may have {allowed} containers, and has {has}. Remove'
@@ -95,7 +117,7 @@ class Quotas:
                     allowed=allowed,
                 )
         for resource, total in totals.items():
-            used = sum(_units(limits, resource) for limits, _ in counted)
+            used = sum(_units(each.limits, resource) for each in counted)
             asked = _units(wanted, resource)
             if total and used + asked > total:
                 raise QuotaExceeded(
@@ -116,7 +138,7 @@ class Quotas:
         own = caller.containers
         return self._settings.containers_per_key if own is None else own
 
-    def _counted(self) -> Iterable[tuple[Limits, str | None]]:
+    def _counted(self) -> Iterable[Admission]:
         """What each container has, and whose it is: those that exist, in whatever state, and those
         that are about to. One that is being moved has a successor by then, which counts for both.
         """
@@ -126,10 +148,11 @@ class Quotas:
         for container in ours:
             if container.full_id not in moved:
                 limits = container.given_limits or container.limits
-                yield limits, container.labels.get(LABEL_CREATED_BY)
+                owner = container.labels.get(LABEL_CREATED_BY)
+                yield Admission(limits, owner, ports=len(container.own_ports))
         for admission in self._admitted:
             if admission.create_id is None or admission.create_id not in made:
-                yield admission.limits, admission.owner
+                yield admission
 
     def _setting(self, kind: str, resource: str) -> int:
         value: float = getattr(self._settings, f"{kind}_{resource}")

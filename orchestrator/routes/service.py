@@ -71,6 +71,7 @@ async def health(service: AnyService, response: Response) -> Health:
         containers=service.inventory.counts(),
         ports=service.ports.summary(),
         listing_age_s=None if age is None else round(age, 3),
+        warnings=[service.networks.problem] if service.networks.problem else [],
         uptime_s=round(time.monotonic() - service.started, 3),
         version=__version__,
     )

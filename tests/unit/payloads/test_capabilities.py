@@ -40,6 +40,25 @@ def test_without_control_groups_nothing_is_counted_for_a_container(
     assert Capabilities.from_info(info, {}).counts is counts
 
 
+@pytest.mark.parametrize(
+    ("version", "said", "filters"),
+    [
+        ("1.41", False, False),
+        ("1.47", False, False),
+        ("1.41", True, True),
+        ("1.41", None, True),
+        ("1.48", False, True),  # which always says so
+        ("2.0", False, True),
+        ("", False, True),
+    ],
+)
+def test_whether_the_host_filters_what_goes_over_a_bridge(
+    version: str, said: bool | None, filters: bool
+) -> None:
+    found = Capabilities.from_info({"BridgeNfIptables": said}, {"ApiVersion": version})
+    assert found.filters is filters
+
+
 def test_what_an_engine_does_not_say_counts_as_done() -> None:
     assert Capabilities.from_info({}, {}) == Capabilities()
     assert Capabilities() == Capabilities(missing=(), counts=True, apart=True)
