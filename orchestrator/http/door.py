@@ -1,7 +1,8 @@
 """The door lets a request in or refuses it, by who asks and from where, before it is routed.
 
-Refused are a container of this service, a Host that is not this service's (DNS rebinding), a page
-of another origin that would change something, a missing or wrong key, and a body that is not JSON.
+Refused are a request with two lengths, a container of this service, a Host that is not this
+service's (DNS rebinding), a page of another origin that would change something, a missing or wrong
+key, and a body that is not JSON.
 """
 
 import base64
@@ -17,6 +18,7 @@ from ..host import OwnBridges
 from ..settings import Settings, is_loopback
 from .asgi import CALLED_HOST, FORWARDED_HOST, App, Message, Receive, Send, values
 from .keys import Keyring
+from .request_forms import check_length
 from .route_table import RouteTable
 
 REALM = "docker-orchestration-api"
@@ -42,6 +44,7 @@ class Door:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            check_length(scope)
             self._check_peer(scope)
             host = self._check_host(scope)
             if scope["method"] not in SAFE_METHODS:

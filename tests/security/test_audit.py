@@ -118,6 +118,17 @@ def test_refused_requests_have_a_line_with_bounded_text(start: Start) -> None:
     assert max(len(json.dumps(line)) for line in lines) < 2_000
 
 
+def test_only_an_address_becomes_the_peer(start: Start) -> None:
+    service = start(TRUSTED_PROXIES="127.0.0.1")
+    said = ["x" * 3000, "fe80::1%" + "x" * 3000, "6.6.6.6, " + "x" * 3000, "203.0.113.9:567"]
+    for each in said:
+        service.client.post("/nowhere", headers={"X-Forwarded-For": each})
+    wait_until(lambda: len(lines_in(service.log())) == len(said))
+    peers = [line["peer"] for line in lines_in(service.log())]
+    assert peers == ["127.0.0.1", "127.0.0.1", "127.0.0.1", "203.0.113.9"]
+    assert "xxxx" not in service.log()
+
+
 def test_a_file_that_was_rotated_is_opened_again(start: Start, tmp_path: Path) -> None:
     path = tmp_path / "audit.log"
     service = start(AUDIT_LOG=str(path))

@@ -140,6 +140,29 @@ CREATE = (
         (b"GET / HTTP/1.1\r\n\r\n", 400, "malformed-request"),
         (CREATE + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400, "malformed-request"),
         (CREATE + b"Content-Length: -1\r\n\r\n", 400, "malformed-request"),
+        # Where such a request ends, two servers may see differently (RFC 9112, 6.1 and 6.3).
+        *[
+            (
+                head + b"\r\n2\r\n{}\r\n0\r\n\r\n" + b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                400,
+                "malformed-request",
+            )
+            for head in (
+                CREATE + b"Content-Length: 12\r\nTransfer-Encoding: chunked\r\n",
+                CREATE + b"Transfer-Encoding: chunked\r\nContent-Length: 0\r\n",
+                CREATE + b"TRANSFER-ENCODING:\tChunked\r\ncontent-length: 12\r\n",
+                CREATE.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n",
+                CREATE + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+                CREATE + b"Transfer-Encoding: gzip, chunked\r\n",
+                CREATE + b"Transfer-Encoding: identity\r\n",
+                CREATE + b"Transfer-Encoding : chunked\r\n",
+                CREATE + b"Content-Length: 12\r\nContent-Length: 13\r\n",
+                CREATE + b"Content-Length: 12, 13\r\n",
+                CREATE + b"Content-Length: +12\r\n",
+                b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n"
+                b"Transfer-Encoding: chunked\r\n",
+            )
+        ],
         (
             b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n\x00\x01garbage\r\n\r\n",
             400,
