@@ -6,6 +6,7 @@
     forwarded    takes what a trusted proxy says of a request
     headers      tells browsers what they may do with an answer
     audit        writes a line for each change that was asked for
+    trail        where those lines go, and whether they can be written
     door         lets a request in by its key, Host and origin      keys   the keys there are
     counted      tells of each answer: which route, which status, how long it took
     methods      HEAD wherever GET is, and OPTIONS
@@ -32,6 +33,7 @@ from .asgi import (
 )
 from .audit import (
     Audit,
+    AuditRequired,
 )
 from .compression import Compression
 from .conditional import Conditional
@@ -50,8 +52,8 @@ from .keys import (
 )
 from .limits import (
     MAX_HEADERS_SIZE,
+    CallerLimits,
     RequestLimits,
-    StreamLimit,
 )
 from .methods import Methods
 from .problems import (
@@ -69,12 +71,15 @@ from .route_table import (
     tagged,
     without_key,
 )
+from .trail import Trail
 
 __all__ = [
     "MAX_HEADERS_SIZE",
     "AnswerRefusals",
     "App",
     "Audit",
+    "AuditRequired",
+    "CallerLimits",
     "Compression",
     "Conditional",
     "Door",
@@ -90,7 +95,7 @@ __all__ = [
     "RouteTable",
     "SecurityHeaders",
     "Send",
-    "StreamLimit",
+    "Trail",
     "always_answered",
     "answer_problem",
     "audit",

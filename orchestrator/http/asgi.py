@@ -8,6 +8,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
+SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 UNMATCHED = "unmatched"
 
 # Where a request's scope keeps what a trusted proxy says was called, as it said it, and the host

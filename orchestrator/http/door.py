@@ -10,19 +10,19 @@ import binascii
 import ipaddress
 import re
 from collections.abc import Sequence
+from functools import partial
 from urllib.parse import urlsplit
 
 from .. import callers, errors
 from ..callers import Caller
 from ..host import OwnBridges
 from ..settings import Settings, is_loopback
-from .asgi import CALLED_HOST, FORWARDED_HOST, App, Message, Receive, Send, values
+from .asgi import CALLED_HOST, FORWARDED_HOST, SAFE_METHODS, App, Message, Receive, Send, values
 from .keys import Keyring
 from .request_forms import check_length
 from .route_table import RouteTable
 
 REALM = "docker-orchestration-api"
-SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 # A name or an address, and a port, which does not matter.
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?")
@@ -137,7 +137,7 @@ class Door:
             raise errors.InsufficientScope(
                 f'The key "{key.name}" may only read. Use one with the scope write.'
             )
-        return Caller(key.name, key.scope, peer, key.containers)
+        return Caller(key.name, key.scope, peer, key.containers, partial(self._keyring.has, key))
 
 
 def named_host(text: str) -> str | None:

@@ -43,8 +43,8 @@ def check_length(scope: Message) -> None:
     """Raises MalformedRequest for a request of which two servers may see two ends."""
     if _two_ends(scope):
         raise MalformedRequest(
-            "The request has Transfer-Encoding beside Content-Length, or in HTTP/1.0, so that nobody"
-            " can be sure where it ends. The connection is closed. Send one of the two headers."
+            "The request has Transfer-Encoding beside Content-Length, or in HTTP/1.0, so nobody can"
+            " be sure where it ends. The connection is closed. Send one of the two headers."
         )
 
 

@@ -71,6 +71,7 @@ from .sample import (
 )
 from .service import (
     Alive,
+    AuditHealth,
     DockerHealth,
     Endpoint,
     Health,
@@ -97,6 +98,7 @@ __all__ = [
     "Alive",
     "AllStats",
     "Asked",
+    "AuditHealth",
     "Blueprint",
     "Confinement",
     "Container",
