@@ -1,6 +1,7 @@
 """What happens to every request, whatever its path: named, counted, noted, let in or refused.
 
     connections  how many there are, how slow one may be; what cannot be read is answered
+    unread       how much a reader has not taken yet
     request_forms  brings a request into the usual one of HTTP's forms
     request_ids  gives each request an id
     forwarded    takes what a trusted proxy says of a request

@@ -17,7 +17,17 @@ from .. import callers, errors
 from ..callers import Caller
 from ..host import OwnBridges
 from ..settings import Settings, is_loopback
-from .asgi import CALLED_HOST, FORWARDED_HOST, SAFE_METHODS, App, Message, Receive, Send, values
+from .asgi import (
+    CALLED_HOST,
+    FORWARDED_HOST,
+    SAFE_METHODS,
+    WITH_KEY,
+    App,
+    Message,
+    Receive,
+    Send,
+    values,
+)
 from .keys import Keyring
 from .request_forms import check_length
 from .route_table import RouteTable
@@ -49,7 +59,9 @@ class Door:
             host = self._check_host(scope)
             if scope["method"] not in SAFE_METHODS:
                 self._check_origin(scope, host)
-            callers.current.set(self._caller(scope))
+            caller = self._caller(scope)
+            callers.current.set(caller)
+            scope[WITH_KEY] = caller.name is not None
             if scope["method"] not in SAFE_METHODS:
                 check_content_type(scope)
         await self._app(scope, receive, send)
