@@ -2,8 +2,6 @@
 how much else is under way.
 """
 
-from typing import ClassVar
-
 from .kinds import (
     CallerError,
     ContentError,
@@ -140,7 +138,6 @@ class TooManyChanges(LimitError):
         "128 changes of yours are under way or waiting, and no more are taken. Wait for some to"
         " end, or raise MAX_CHANGES."
     )
-    retry_after: ClassVar[int] = 5
 
 
 class Overloaded(UnavailableError):

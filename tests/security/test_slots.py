@@ -112,7 +112,6 @@ def test_one_caller_has_a_share_of_the_changes(
         wait_until(refused, 30, "all of its places are taken")
         answer = service.client.post("/containers/nobody/stop", headers=bearer(MINE))
         assert_problem(answer, 429, "too-many-changes")
-        assert int(answer.headers["retry-after"]) > 0
         assert service.client.get("/containers", headers=bearer(MINE)).status_code == 200
         assert_problem(service.client.post("/containers/nobody/stop"), 404, "container-not-found")
     wait_until(lambda: not refused(), 30, "they went with their callers")
