@@ -181,6 +181,7 @@ class Settings(BaseSettings):
     max_body: Annotated[int, BeforeValidator(_size)] = Field(64 * 1024, ge=1024)  # bytes
     max_requests: int = Field(500, ge=1, le=100_000)  # under way at once
     max_streams: int = Field(50, ge=1, le=100_000)  # open at once, for each caller
+    max_changes: int = Field(128, ge=1, le=100_000)  # under way or waiting, for each caller
     max_connections: int = Field(1000, ge=2, le=1_000_000)
     max_connections_per_peer: int = Field(500, ge=1, le=1_000_000)
     request_timeout: float = Field(
@@ -191,6 +192,7 @@ class Settings(BaseSettings):
 
     log_format: Literal["text", "json"] = "text"
     audit_log: str | None = None  # a file; None is standard error
+    audit_required: bool = False  # whether changes are refused while it cannot be written
 
     cgroup_root: str = Field("/sys/fs/cgroup", min_length=1)  # where the host's is mounted
     proc_root: str = Field("/proc", min_length=1)

@@ -4,7 +4,7 @@ import hashlib
 
 from ..callers import Caller
 from ..engine import Engine
-from ..errors import InvalidRequest
+from ..errors import ContainerBusy, InvalidRequest
 from ..images import Images
 from ..models import MOST_PORTS, Container, CreateRequest, Image, Limits, Spec
 from ..policy import (
@@ -22,6 +22,7 @@ from .changes import Changes
 from .launch import Launcher
 from .leftovers import Leftovers
 from .users import NamedUsers
+from .waits import Left, while_there
 
 FALLBACK_CONTAINER_PORT = "5000/tcp"
 
@@ -53,24 +54,33 @@ class Creator:
     async def create(
         self, request: CreateRequest, caller: Caller, key: str | None = None
     ) -> Container:
-        """Clones a container and, unless `start` is false, starts it on ports of its own; waits
-        until it is healthy if asked to. Or an error, and nothing is left of it.
+        """Clones a container and, unless `start` is false, starts it on ports of its own. Or an
+        error, and nothing is left of it.
 
         An idempotency key goes into its labels; what a crash left of an earlier call with it goes.
         Without a name, the key gives one, so that the engine refuses a second container, whoever
         asks for it.
         """
-        container = await self._changes.run(self._create, request, caller, key)
-        if request.wait and container.health == "starting":
-            now = await self._inventory.wait_until(
-                container.full_id,
-                lambda now: now.health != "starting" or not now.runs,
-                request.wait,
-            )
-            if now is None:
-                raise removed_meanwhile(container.full_id)
-            return now
-        return container
+        return await self._changes.run(self._create, request, caller, key)
+
+    async def until_healthy(
+        self, container: Container, seconds: float | None, left: Left
+    ) -> Container:
+        """Returns a container once its health is known, or as it is after so many seconds, or when
+        its caller has gone away.
+        """
+        if not seconds or container.health != "starting":
+            return container
+        waiting = self._inventory.wait_until(
+            container.full_id, lambda now: now.health != "starting" or not now.runs, seconds
+        )
+        try:
+            now = await while_there(waiting, left)
+        except ContainerBusy:
+            return container
+        if now is None:
+            raise removed_meanwhile(container.full_id)
+        return now
 
     async def _create(self, request: CreateRequest, caller: Caller, key: str | None) -> Container:
         if key is not None:

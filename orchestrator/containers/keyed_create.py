@@ -22,6 +22,7 @@ from ..models import Container, CreateRequest
 from ..payloads import fingerprint, is_husk
 from ..state import Mirror
 from .create import Creator, name_of
+from .waits import Left, while_there
 
 # How long another service may take to start what it has created, in seconds.
 ELSEWHERE_SECONDS = 30.0
@@ -43,11 +44,12 @@ class KeyedCreates:
         self._under_way: dict[str, tuple[str, asyncio.Future[tuple[Container, bool]]]] = {}
 
     async def create(
-        self, request: CreateRequest, caller: Caller, key: str
+        self, request: CreateRequest, caller: Caller, key: str, left: Left
     ) -> tuple[Container, bool]:
         """Returns the container of this key, and whether this call created it.
 
-        A call during the first waits for it and shares its outcome; after a failure, or when the
+        A call during the first waits for it, until its caller has `left`, and shares its outcome;
+        after a failure, or when the
         container was removed, the next call creates anew. Raises IdempotencyKeyReused when the key
         came with another request, and what a create raises.
         """
@@ -55,7 +57,7 @@ class KeyedCreates:
             before, future = self._under_way[key]
             if before != fingerprint(request):
                 raise _reused(None)
-            container, _ = await asyncio.shield(future)
+            container, _ = await while_there(asyncio.shield(future), left)
             return container, False
         future = asyncio.ensure_future(self._find_or_create(request, caller, key))
         self._under_way[key] = fingerprint(request), future

@@ -66,6 +66,7 @@ from .ports import (
     PortsExhausted,
 )
 from .requests import (
+    AuditUnavailable,
     BodyTooLarge,
     CrossOrigin,
     FromContainer,
@@ -80,6 +81,7 @@ from .requests import (
     RequestTooSlow,
     ShuttingDown,
     TooBusy,
+    TooManyChanges,
     TooManyConnections,
     TooManyStreams,
     Unauthenticated,
@@ -94,6 +96,7 @@ from .volumes import (
 
 __all__ = [
     "AmbiguousId",
+    "AuditUnavailable",
     "BodyTooLarge",
     "CallerError",
     "ConflictError",
@@ -148,6 +151,7 @@ __all__ = [
     "ShuttingDown",
     "StartRefused",
     "TooBusy",
+    "TooManyChanges",
     "TooManyConnections",
     "TooManyStreams",
     "Unauthenticated",

@@ -18,7 +18,7 @@ from .route_table import RouteTable
 ENGINE = (errors.EngineUnavailable, errors.EngineFailed, errors.EngineTimeout)
 ONE = (errors.ContainerNotFound, errors.AmbiguousId, errors.InvalidRequest)
 READ = (*ONE, errors.NotManaged)
-LATER = (errors.TooBusy, errors.ShuttingDown)
+LATER = (errors.TooManyChanges, errors.TooBusy, errors.AuditUnavailable, errors.ShuttingDown)
 CHANGE = (*READ, errors.ContainerBusy, *LATER, *ENGINE)
 RUN = (
     *CHANGE,

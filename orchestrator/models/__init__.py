@@ -72,6 +72,7 @@ from .sample import (
 )
 from .service import (
     Alive,
+    AuditHealth,
     DockerHealth,
     Endpoint,
     Health,
@@ -100,6 +101,7 @@ __all__ = [
     "Alive",
     "AllStats",
     "Asked",
+    "AuditHealth",
     "Blueprint",
     "Confinement",
     "Container",

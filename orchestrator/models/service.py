@@ -51,11 +51,18 @@ class DockerHealth(Model):
     problem: str | None = Field(None, description="What is wrong, and what to do.")
 
 
+class AuditHealth(Model):
+    status: Literal["written", "lost"]
+    lost: int = Field(description="Lines that could not be written since the service began.")
+    problem: str | None = Field(None, description="What is wrong, and what to do.")
+
+
 class Health(Model):
     status: Literal["healthy", "unhealthy"]
     docker: DockerHealth
     containers: ContainerCounts
     ports: PortSummary
+    audit: AuditHealth
     listing_age_s: float | None = Field(
         description="Seconds since memory was last compared with a full listing of the engine."
     )
@@ -75,6 +82,7 @@ class Health(Model):
         },
         "containers": EXAMPLE_COUNTS,
         "ports": EXAMPLE_SUMMARY,
+        "audit": {"status": "written", "lost": 0, "problem": None},
         "listing_age_s": 3.217,
         "warnings": [],
         "uptime_s": 86400.0,

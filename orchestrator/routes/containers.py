@@ -15,7 +15,7 @@ from ..models import (
     RemovedContainer,
 )
 from .addresses import Shown
-from .dependencies import AnyCaller, ContainerKey, Grace, ListedService, RootPath
+from .dependencies import AnyCaller, CallerLeft, ContainerKey, Grace, ListedService, RootPath
 
 router = APIRouter(tags=["containers"])
 
@@ -59,6 +59,7 @@ CREATED: dict[int | str, dict[str, Any]] = {
 async def create(
     service: ListedService,
     caller: AnyCaller,
+    left: CallerLeft,
     shown: Shown,
     root: RootPath,
     response: Response,
@@ -76,8 +77,9 @@ async def create(
     if key is None:
         container = await service.creator.create(body, caller)
     else:
-        container, created = await service.keyed_creates.create(body, caller, key)
+        container, created = await service.keyed_creates.create(body, caller, key, left)
         response.status_code = 201 if created else 200
+    container = await service.creator.until_healthy(container, body.wait, left)
     response.headers["Location"] = f"{root}/containers/{container.id}"
     return shown.show(container)
 
@@ -173,12 +175,12 @@ async def start(service: ListedService, shown: Shown, key: ContainerKey) -> Cont
     responses=openapi_responses(CHANGE),
 )
 async def stop(
-    service: ListedService, shown: Shown, key: ContainerKey, grace: Grace = None
+    service: ListedService, left: CallerLeft, shown: Shown, key: ContainerKey, grace: Grace = None
 ) -> Container:
     """Sends the stop signal, and kills after `timeout` seconds. One that is stopped is left
     as it is. Its ports are given to others only when no other port is free.
     """
-    return shown.show(await service.lifecycle.stop(key, grace))
+    return shown.show(await service.lifecycle.stop(key, grace, left))
 
 
 @router.post(

@@ -44,7 +44,7 @@ CODES = {
     "unauthenticated": 401, "unsupported-media-type": 415,
     "over-limit": 403, "quota-exceeded": 403,
     "port-refused": 409, "not-managed": 403, "volume-not-managed": 403, "image-not-allowed": 403,
-    "too-busy": 503, "shutting-down": 503,
+    "too-many-changes": 429, "too-busy": 503, "audit-unavailable": 503, "shutting-down": 503,
     "ports-exhausted": 503, "engine-unavailable": 503, "engine-failed": 503,
     "network-missing": 409, "network-full": 503,
     "malformed-request": 400, "request-too-slow": 408, "precondition-failed": 412,
