@@ -1,10 +1,11 @@
 """Makes a clone of an image for a request: settles what is to be made, and has it launched."""
 
 import hashlib
+import re
 
 from ..callers import Caller
 from ..engine import Engine
-from ..errors import ContainerBusy, InvalidRequest
+from ..errors import ContainerBusy, InvalidRequest, NameInUse
 from ..images import Images
 from ..models import MOST_PORTS, Container, CreateRequest, Image, Limits, Spec
 from ..policy import (
@@ -25,6 +26,8 @@ from .users import NamedUsers
 from .waits import Left, while_there
 
 FALLBACK_CONTAINER_PORT = "5000/tcp"
+# A name that begins somebody's id, in so many digits, is taken; in fewer it is chance.
+_BEGINNING_OF_ID = re.compile("[0-9a-f]{6,}")
 
 
 class Creator:
@@ -85,7 +88,8 @@ class Creator:
     async def _create(self, request: CreateRequest, caller: Caller, key: str | None) -> Container:
         if key is not None:
             await self._leftovers.settled()
-            await self._leftovers.remove_husk_of(key)
+            await self._leftovers.remove_husk_of(caller.name, key)
+        self._check_name(request.name)
         reference = request.image or self._settings.default_image
         self._permissions.check_reference(reference)
         limits = limits_of(request, self._settings)
@@ -136,13 +140,24 @@ class Creator:
         return Spec(
             asked=request.model_copy(update={"registry_auth": None}),
             image=image,
-            name=request.name or (name_of(key) if key is not None else None),
+            name=request.name or (name_of(caller.name, key) if key is not None else None),
             container_ports=tuple(container_ports) or (FALLBACK_CONTAINER_PORT,),
             confinement=confinement_of(request, limits, image, self._settings),
             publish_addresses=self._settings.publish_address,
             owner=caller.name,
             key=key,
         )
+
+    def _check_name(self, name: str | None) -> None:
+        """Raises NameInUse for one that leads to another container already, by its id."""
+        if name is None or not _BEGINNING_OF_ID.fullmatch(name):
+            return
+        other = self._inventory.with_id_like(name)
+        if other is not None:
+            raise NameInUse(
+                f'"{name}" is the beginning of the id of "{other.name}". Choose another name.',
+                name=name,
+            )
 
     async def _check_volumes(self, request: CreateRequest) -> None:
         """Raises VolumeNotManaged for one of somebody else's."""
@@ -153,6 +168,9 @@ class Creator:
                 raise not_ours(name)
 
 
-def name_of(key: str) -> str:
-    """Makes the name of a container that is created with an idempotency key and without a name."""
-    return f"keyed-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+def name_of(owner: str | None, key: str) -> str:
+    """Makes the name of a container that is created with an idempotency key and without a name.
+    Each owner of an API key has names of their own.
+    """
+    whole = key if owner is None else f"{owner} {key}"  # neither has a space in it
+    return f"keyed-{hashlib.sha256(whole.encode()).hexdigest()[:16]}"

@@ -1,11 +1,14 @@
 """Moves a stopped container to other ports: makes it once more, from a commit of its files.
 
 The successor has a name of its own until it runs, so that the container stays as it was whatever
-fails before; then the container is removed, and the successor takes its name. From its start on
-there is only the way forward: what is interrupted then, is finished later, by `finish_all`, by
-the next start of either, or by another service. The labels of the successor say all that takes.
+fails before; then the container is removed, and the successor takes its name. Two services that
+move a container choose the same name for the successor, and the engine lets one of them have it.
+From its start on there is only the way forward: what is interrupted then, is finished later, by
+`finish_all`, by the next start of either, or by another service. The labels of the successor say
+all that takes.
 """
 
+import hashlib
 import logging
 import uuid
 from collections.abc import Collection
@@ -114,7 +117,7 @@ class Mover:
                 successor.earlier_ids
                 and successor.started_at is not None
                 and successor.full_id not in self._leftovers.in_hand
-                and self._leftovers.is_old(successor.created)
+                and self._leftovers.is_old(successor)
                 and self._is_unfinished(successor)
             ):
                 log.warning("Finishing the move of %s (%s)", successor.id, successor.name)
@@ -126,7 +129,7 @@ class Mover:
         moved = self._inventory.peek(successor.earlier_ids[-1])
         if moved is not None:
             return moved.managed  # never one of others, whatever a label says
-        return successor.name == _name_meanwhile(successor)
+        return _has_name_meanwhile(successor)
 
     async def _start_elsewhere(
         self, blueprint: Blueprint, image: str, refused: Collection[int]
@@ -225,7 +228,7 @@ class Mover:
             await self._mirror.refresh(earlier)
             if moved is not None and moved.moved_image is not None:
                 await self._leftovers.discard_image(moved.moved_image)
-            if successor.name == _name_meanwhile(successor):
+            if _has_name_meanwhile(successor):
                 try:
                     await self._engine.containers.rename(full_id, successor.labels[LABEL_NAME])
                 except (NameInUse, InvalidRequest) as error:  # or it has the name by now
@@ -234,12 +237,16 @@ class Mover:
 
 
 def _name_of_successor(container: Container) -> str:
-    return f"{container.name}.moving.{container.id}"
+    """The name that a successor has until its move is finished. Callers may not ask for one like
+    it, and nobody comes upon it by chance, as by the id.
+    """
+    made = f"{container.full_id} {container.labels.get(LABEL_CREATE)}"
+    return f"{container.name}.moving.{hashlib.sha256(made.encode()).hexdigest()[:16]}"
 
 
-def _name_meanwhile(successor: Container) -> str:
-    """The name that a successor has until its move is finished."""
-    return f"{successor.labels.get(LABEL_NAME)}.moving.{successor.earlier_ids[-1][:12]}"
+def _has_name_meanwhile(successor: Container) -> bool:
+    """Whether a successor has not taken its name yet. Those of earlier versions end in an id."""
+    return successor.name.startswith(f"{successor.labels.get(LABEL_NAME)}.moving.")
 
 
 def _being_moved(container: Container) -> ContainerBusy:

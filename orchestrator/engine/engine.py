@@ -9,6 +9,7 @@ from .connection import Connection
 from .containers import ContainerCalls
 from .events import container_events
 from .images import ImageCalls
+from .inherited import InheritedLabels
 from .networks import NetworkCalls
 from .volumes import VolumeCalls
 
@@ -26,10 +27,11 @@ class Engine:
         on_call: Callable[[str, float, str | None], None] = lambda *_: None,
     ) -> None:
         self._connection = connection = Connection(settings, on_call)
-        self.containers = ContainerCalls(
-            connection, settings.pull_timeout, settings.publish_address
-        )
         self.images = ImageCalls(connection, settings.pull_timeout)
+        inherited = InheritedLabels(self.images)
+        self.containers = ContainerCalls(
+            connection, inherited, settings.pull_timeout, settings.publish_address
+        )
         self.networks = NetworkCalls(connection)
         self.volumes = VolumeCalls(connection)
 

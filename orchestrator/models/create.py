@@ -29,8 +29,10 @@ from .create_process import (
 )
 from .create_texts import (
     COMMAND_SCHEMA,
+    ID,
     IMAGE_SCHEMA,
     NAME_SCHEMA,
+    OWN_NAME,
     PLATFORM,
     REFERENCE,
     RESERVED_NAMES,
@@ -48,6 +50,16 @@ def _name(value: str) -> str:
         )
     if value in RESERVED_NAMES:
         raise ValueError(f'"{value}" is part of the API\'s own paths; choose another name')
+    if re.fullmatch(ID, value):
+        raise ValueError(
+            "a name of 12 to 64 of the digits 0-9 a-f could be the id of another container; add"
+            " another character"
+        )
+    if re.fullmatch(OWN_NAME, value):
+        raise ValueError(
+            'names with ".moving." in them, and "keyed-" with 16 of the digits 0-9 a-f, are those'
+            " that this service gives; choose another name"
+        )
     return value
 
 

@@ -11,6 +11,10 @@ from ..quantities import DURATION_PATTERN, MEMORY_PATTERN
 
 # Words that stand where a name or id stands in the paths of the API.
 RESERVED_NAMES = frozenset({"create", "running", "stats"})
+# What ids look like, in full and as the API shows them.
+ID = "[0-9a-f]{12,64}"
+# Names that the service gives: to what it moves, meanwhile, and to what is created with a key.
+OWN_NAME = r"(?:.*\.moving\..*|keyed-[0-9a-f]{16})"
 
 # The grammar of distribution/reference: [domain[:port]/]path[:tag][@digest].
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -22,7 +26,7 @@ REFERENCE = re.compile(
 RESTART_POLICY = r"no|always|unless-stopped|on-failure(?::[0-9]{1,4})?"
 
 NAME_SCHEMA: JsonDict = {
-    "pattern": "^[a-zA-Z0-9][a-zA-Z0-9_.-]+$",
+    "pattern": f"^(?!(?:{ID}|{OWN_NAME})$)[a-zA-Z0-9][a-zA-Z0-9_.-]+$",
     "not": {"enum": [*sorted(RESERVED_NAMES)]},
 }
 IMAGE_SCHEMA: JsonDict = {"pattern": f"^{REFERENCE.pattern}$"}

@@ -1,6 +1,7 @@
 """What the engine's JSON and texts mean, both ways. Pure: no I/O, no state.
 
 containers    inspections and listings become our types
+ownership     which containers are ours, whatever labels images bring
 create        a Spec becomes the body of a create
 rebuild       an inspection becomes the body of a create of the same once more
 images        images and volumes, and the program of an image
@@ -16,6 +17,7 @@ from .capabilities import Capabilities
 from .containers import environment_of, is_husk, parse_container, parse_listed, words
 from .create import create_body, fingerprint
 from .images import created_of_volume, is_own_volume, parse_image, program_of
+from .ownership import image_behind_claim
 from .pull_failures import pull_failure
 from .rebuild import endpoint_of, parse_blueprint, rebuilt_body
 from .refusals import refusal, refused_for_another, tunnel_failure
@@ -32,6 +34,7 @@ __all__ = [
     "environment_of",
     "fingerprint",
     "first_file",
+    "image_behind_claim",
     "is_husk",
     "is_own_volume",
     "parse_blueprint",

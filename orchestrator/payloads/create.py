@@ -8,6 +8,7 @@ from typing import Any
 from ..labels import (
     LABEL_CREATE,
     LABEL_CREATED_BY,
+    LABEL_IMAGE,
     LABEL_KEY,
     LABEL_MANAGED,
     LABEL_PORTS,
@@ -26,13 +27,16 @@ def create_body(spec: Spec, ports: Mapping[str, int], create_id: str) -> dict[st
 
     `create_id` is written on the container, and on the volumes that the engine makes for it: that
     is how they are found when the engine's answer is lost.
+
+    The image is named by its id, so that it is the one that was looked at, wherever its tag leads
+    by now. What the caller called it is in a label.
     """
     request = spec.asked
     policy, _, retries = request.restart_policy.partition(":")
     confined = confined_body(spec.confinement)
     body: dict[str, Any] = {
         **confined,
-        "Image": spec.image.reference,
+        "Image": spec.image.id or spec.image.reference,
         "Env": [f"{name}={value}" for name, value in request.env.items()],
         "Labels": _labels(spec, ports, create_id),
         "ExposedPorts": {each: {} for key in ports for each in each_protocol(key)},
@@ -154,7 +158,12 @@ def _labels(spec: Spec, ports: Mapping[str, int], create_id: str) -> dict[str, s
     # A container inherits its image's labels. Compose 2 labels what it builds, and would take a
     # clone for a container of its own; a label of ours would come from a commit of a clone.
     foreign = {name: "" for name in spec.image.labels if name.startswith(_NOT_INHERITED)}
-    ours = {LABEL_MANAGED: "true", LABEL_PORTS: port_list(ports), LABEL_CREATE: create_id}
+    ours = {
+        LABEL_MANAGED: "true",
+        LABEL_PORTS: port_list(ports),
+        LABEL_CREATE: create_id,
+        LABEL_IMAGE: spec.image.reference,
+    }
     if not spec.asked.start:
         ours[LABEL_START] = "false"
     if spec.key is not None:

@@ -5,8 +5,8 @@ mirror     brings one container into memory, with its ports, as it is now
 watcher    follows the engine's events and listings, and says how that goes
 """
 
-from .inventory import Inventory
+from .inventory import Inventory, made_with
 from .mirror import Mirror, removed_meanwhile
 from .watcher import Watcher
 
-__all__ = ["Inventory", "Mirror", "Watcher", "removed_meanwhile"]
+__all__ = ["Inventory", "Mirror", "Watcher", "made_with", "removed_meanwhile"]

@@ -547,6 +547,7 @@ def described(name: str) -> Iterator[str]:
 
 TEXTS = [
     "", "a", "ab", "a" * 128, "A.b-c_d", "-a", ".a", "a\n", "ab\n", "ä", "create", "a b",
+    "web.moving.x", "web.moving", "keyed-0123456789abcdef", "keyed-0123", "0123456789ab", "0" * 65,
     "nginx", "nginx:1.27", "Nginx", "a/b/c:d", "127.0.0.1:5000/a/b", "a//b", "a:", "a@sha256:ab",
     "a@sha256:" + "0" * 64, "a..b", "a__b", "a___b", "a--b", "http://a",
     "0", "1", "65535", "65536", "080", "00080", "000080", "53/udp", "53/UDP", "53/", "99999/tcp",
