@@ -32,7 +32,6 @@ from .create_texts import (
     NAME_SCHEMA,
     PLATFORM,
     REFERENCE,
-    RESERVED_NAMES,
     RESTART_POLICY,
 )
 from .model import Model
@@ -45,8 +44,6 @@ def _name(value: str) -> str:
             "a name has two or more of the characters a-z A-Z 0-9 _ . - and begins with a letter"
             " or digit"
         )
-    if value in RESERVED_NAMES:
-        raise ValueError(f'"{value}" is part of the API\'s own paths; choose another name')
     return value
 
 

@@ -10,7 +10,6 @@ from pydantic.config import JsonDict
 from ..quantities import DURATION_PATTERN, MEMORY_PATTERN
 
 # Words that stand where a name or id stands in the paths of the API.
-RESERVED_NAMES = frozenset({"create", "running", "stats"})
 
 # The grammar of distribution/reference: [domain[:port]/]path[:tag][@digest].
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
@@ -21,10 +20,8 @@ REFERENCE = re.compile(
 )
 RESTART_POLICY = r"no|always|unless-stopped|on-failure(?::[0-9]{1,4})?"
 
-NAME_SCHEMA: JsonDict = {
-    "pattern": "^[a-zA-Z0-9][a-zA-Z0-9_.-]+$",
-    "not": {"enum": [*sorted(RESERVED_NAMES)]},
-}
+# Words of paths are no names, too; which, the routes tell.
+NAME_SCHEMA: JsonDict = {"pattern": "^[a-zA-Z0-9][a-zA-Z0-9_.-]+$"}
 IMAGE_SCHEMA: JsonDict = {"pattern": f"^{REFERENCE.pattern}$"}
 _PORT_NUMBER = (
     "0{0,4}[1-9]|0{0,3}[1-9][0-9]|0{0,2}[1-9][0-9]{2}|0?[1-9][0-9]{3}"

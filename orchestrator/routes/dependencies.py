@@ -10,7 +10,7 @@ from fastapi import Depends, Path, Query, Request, Response
 
 from .. import callers, errors
 from ..callers import Caller
-from ..http import root_of
+from ..http import RouteTable, root_of
 from ..models import Container
 from ..service import Service
 
@@ -50,7 +50,14 @@ async def get_root_path(request: Request) -> str:
     return root_of(request.scope)
 
 
+async def get_reserved_names(request: Request) -> frozenset[str]:
+    """Returns the words that stand in paths where a container's name could stand."""
+    table: RouteTable = request.app.state.table
+    return table.words_beside("/containers/{id}")
+
+
 AnyCaller = Annotated[Caller, Depends(get_caller)]
+ReservedNames = Annotated[frozenset[str], Depends(get_reserved_names)]
 RootPath = Annotated[str, Depends(get_root_path)]
 AnyService = Annotated[Service, Depends(get_service)]
 ListedService = Annotated[Service, Depends(get_listed_service)]
