@@ -106,15 +106,25 @@ _parents: dict[int, Parent] = {}
 
 def fork(environment: dict[str, str], log: Path) -> Process:
     """Starts a service in the network namespace of this thread."""
-    namespace = Path("/proc/thread-self/ns/net").stat().st_ino
-    if namespace not in _parents:
+    if (namespace := _namespace()) not in _parents:
         _parents[namespace] = Parent()
     return _parents[namespace].fork(environment, log)
 
 
+def end_here() -> None:
+    """Ends what forks services in the network namespace of this thread."""
+    if parent := _parents.pop(_namespace(), None):
+        parent.end()
+
+
 def end_all() -> None:
+    """Ends what forks services, in every namespace."""
     while _parents:
         _parents.popitem()[1].end()
+
+
+def _namespace() -> int:
+    return Path("/proc/thread-self/ns/net").stat().st_ino
 
 
 def _next_order(orders: socket.socket) -> dict[str, Any] | None:
