@@ -9,8 +9,6 @@ from pydantic.config import JsonDict
 
 from ..quantities import DURATION_PATTERN, MEMORY_PATTERN
 
-# Words that stand where a name or id stands in the paths of the API.
-
 # The grammar of distribution/reference: [domain[:port]/]path[:tag][@digest].
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 REFERENCE = re.compile(
