@@ -51,6 +51,7 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
         at_the_end.enter_context(_new_networks_removed(client))
 
 
+@pytest.hookimpl(trylast=True)  # after the fixtures of the session
 def pytest_sessionfinish() -> None:
     forked.end_all()
 

@@ -14,6 +14,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +25,18 @@ ROOT = Path(__file__).parent.parent
 class Process:
     """A service that was forked, with what tests use of a subprocess.Popen."""
 
-    def __init__(self, pid: int, parent: "Parent") -> None:
+    def __init__(self, number: int, pid: int, parent: "Parent") -> None:
+        self._number = number
         self.pid = pid
         self._parent = parent
 
     def poll(self) -> int | None:
         """Its exit code, below zero for the signal that ended it; None while it runs."""
-        return self._parent.exit_code(self.pid, 0)
+        return self._parent.exit_code(self._number, 0)
 
     def wait(self, timeout: float) -> int:
         """Its exit code, once it has one; raises TimeoutExpired after so many seconds."""
-        code = self._parent.exit_code(self.pid, timeout)
+        code = self._parent.exit_code(self._number, timeout)
         if code is None:
             raise subprocess.TimeoutExpired("main.py", timeout)
         return code
@@ -62,7 +65,8 @@ class Parent:
                 pass_fds=[theirs.fileno()],
             )
         self._heard = b""
-        self._started: list[int] = []
+        # By number, from 0 on: the system gives the same process id again.
+        self._pids: list[int] = []
         self._codes: dict[int, int] = {}
 
     def fork(self, environment: dict[str, str], log: Path) -> Process:
@@ -70,19 +74,20 @@ class Parent:
         with self._lock:
             order = {"environment": environment, "log": str(log)}
             self._socket.sendall(json.dumps(order).encode() + b"\n")
-            while not self._started:
+            number = len(self._pids)
+            while number == len(self._pids):
                 self._hear()
-            return Process(self._started.pop(), self)
+            return Process(number, self._pids[number], self)
 
-    def exit_code(self, pid: int, seconds: float) -> int | None:
+    def exit_code(self, number: int, seconds: float) -> int | None:
         """The exit code of one that was forked; None if it runs on for so many seconds."""
         deadline = time.monotonic() + seconds
         while True:
             with self._lock:  # only for a moment: others may want to send a signal
                 while select.select([self._socket], [], [], 0)[0]:
                     self._hear()
-                if pid in self._codes or time.monotonic() >= deadline:
-                    return self._codes.get(pid)
+                if number in self._codes or time.monotonic() >= deadline:
+                    return self._codes.get(number)
             select.select([self._socket], [], [], max(0, min(0.05, deadline - time.monotonic())))
 
     def end(self) -> None:
@@ -94,11 +99,11 @@ class Parent:
         if not told:
             raise EOFError("the process that forks services has ended")
         *lines, self._heard = (self._heard + told).split(b"\n")
-        for pid, code in map(json.loads, lines):
-            if code is None:
-                self._started.append(pid)
+        for event in map(json.loads, lines):
+            if "pid" in event:
+                self._pids.append(event["pid"])
             else:
-                self._codes[pid] = code
+                self._codes[event["number"]] = event["code"]
 
 
 _parents: dict[int, Parent] = {}
@@ -106,15 +111,25 @@ _parents: dict[int, Parent] = {}
 
 def fork(environment: dict[str, str], log: Path) -> Process:
     """Starts a service in the network namespace of this thread."""
-    namespace = Path("/proc/thread-self/ns/net").stat().st_ino
-    if namespace not in _parents:
+    if (namespace := _namespace()) not in _parents:
         _parents[namespace] = Parent()
     return _parents[namespace].fork(environment, log)
 
 
+def end_here() -> None:
+    """Ends what forks services in the network namespace of this thread."""
+    if parent := _parents.pop(_namespace(), None):
+        parent.end()
+
+
 def end_all() -> None:
+    """Ends what forks services, in every namespace."""
     while _parents:
         _parents.popitem()[1].end()
+
+
+def _namespace() -> int:
+    return Path("/proc/thread-self/ns/net").stat().st_ino
 
 
 def _next_order(orders: socket.socket) -> dict[str, Any] | None:
@@ -126,11 +141,14 @@ def _next_order(orders: socket.socket) -> dict[str, Any] | None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
     lines = orders.makefile("rb")
+    numbers: dict[int, int] = {}  # by process id, of those that run
+    begun = 0
     while True:
         ready = select.select([orders, woken], [], [])[0]
         if woken in ready:
             woken.recv(4096)
-            _tell_of_ends(orders)
+            for pid, code in _ended():
+                _tell(orders, number=numbers.pop(pid), code=code)
         if orders in ready:
             line = lines.readline()
             if not line:
@@ -143,19 +161,19 @@ def _next_order(orders: socket.socket) -> dict[str, Any] | None:
                     each.close()
                 order: dict[str, Any] = json.loads(line)
                 return order
-            orders.sendall(json.dumps([pid, None]).encode() + b"\n")
+            numbers[pid], begun = begun, begun + 1
+            _tell(orders, pid=pid)
 
 
-def _tell_of_ends(orders: socket.socket) -> None:
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if not pid:
-            return
-        code = os.waitstatus_to_exitcode(status)
-        orders.sendall(json.dumps([pid, code]).encode() + b"\n")
+def _ended() -> Iterator[tuple[int, int]]:
+    """The children that have ended, each with its exit code."""
+    with suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            yield ended[0], os.waitstatus_to_exitcode(ended[1])
+
+
+def _tell(orders: socket.socket, **event: int) -> None:
+    orders.sendall(json.dumps(event).encode() + b"\n")
 
 
 def _become(order: dict[str, Any]) -> None:

@@ -2,9 +2,9 @@
 
 Most tests wait: for an engine, for a container, for time to pass. Tests that have an engine of
 their own, in a network of its own, or none, disturb nobody. Those of the engine under test name
-what they make by chance and have ports that nobody else uses, so the files of `tests/engine` may be
-at it side by side, and beside them one process with all others, which also want what there is only
-one of, the ports of Compose for example.
+what they make by chance and have ports that nobody else uses, so two processes may be at it: one
+with `tests/engine`, and one with all others, which also want what there is only one of, the ports
+of Compose for example.
 """
 
 from typing import Any
@@ -25,13 +25,12 @@ ONE_BY_ONE = (
     "tests/faults/test_broken_engine.py",
     "tests/faults/test_load.py",
 )
-OTHERS = "others"
+ENGINE, OTHERS = "tests/engine/", "others"
 # What takes long comes first, since what is left at the end is left to one process.
 ORDER = (
+    ENGINE,
     OTHERS,
-    *(f"tests/engine/test_{name}.py" for name in ("ports", "odd_images", "ends", "moves")),
     "tests/security/",
-    "tests/engine/",
     "tests/faults/test_benchmarks.py",
     *ONE_BY_ONE,
     "tests/faults/",
@@ -42,9 +41,9 @@ ORDER = (
 def unit_of(test: str) -> str:
     """What a test is never parted from: tests of one unit run in one process, in their order."""
     path = test.partition("::")[0]
-    if not path.startswith((*APART, "tests/engine/")):
-        return OTHERS
-    return test if path in ONE_BY_ONE else path
+    if path.startswith(APART):
+        return test if path in ONE_BY_ONE else path
+    return ENGINE if path.startswith(ENGINE) else OTHERS
 
 
 def rank(test: str) -> int:

@@ -157,6 +157,13 @@ def declare_tags(schema: dict[str, Any], table: RouteTable) -> None:
             }
 
 
+def reserve_names(schema: dict[str, Any], table: RouteTable) -> None:
+    """Says which names a container cannot have, for they stand in paths where its own would."""
+    for each in schema["components"]["schemas"]["CreateRequest"]["properties"]["name"]["anyOf"]:
+        if each["type"] == "string":
+            each["not"] = {"enum": sorted(table.words_beside("/containers/{id}"))}
+
+
 def describe(app: FastAPI, table: RouteTable, *, keys: bool, port: int) -> None:
     """Has the app describe itself with all of this; `port` is the example of a port in a path."""
     plain = app.openapi
@@ -170,6 +177,7 @@ def describe(app: FastAPI, table: RouteTable, *, keys: bool, port: int) -> None:
         show_port(schema, port)
         add_responses(schema, ANYWHERE)
         declare_tags(schema, table)
+        reserve_names(schema, table)
         if keys:
             declare_keys(schema, table)
         return schema

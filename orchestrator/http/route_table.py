@@ -134,6 +134,18 @@ class RouteTable:
             methods.add("HEAD")
         return sorted({*methods, "OPTIONS"}) if methods else []
 
+    def words_beside(self, path: str) -> frozenset[str]:
+        """Returns the words that stand where a route's path, such as /containers/{id}, ends in a
+        caller's text: what has one of them for its name could not be reached there.
+        """
+        before, _, _ = path.rpartition("/")
+        below = [
+            route.path.removeprefix(f"{before}/").partition("/")[0]
+            for route in self._routes
+            if route.path.startswith(f"{before}/")
+        ]
+        return frozenset(word for word in below if not word.startswith("{"))
+
     def _look(self, method: str, path: str) -> Found | None:
         at_the_path: Found | None = None
         for route in self._routes:

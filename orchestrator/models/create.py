@@ -35,7 +35,6 @@ from .create_texts import (
     OWN_NAME,
     PLATFORM,
     REFERENCE,
-    RESERVED_NAMES,
     RESTART_POLICY,
 )
 from .model import Model
@@ -48,8 +47,6 @@ def _name(value: str) -> str:
             "a name has two or more of the characters a-z A-Z 0-9 _ . - and begins with a letter"
             " or digit"
         )
-    if value in RESERVED_NAMES:
-        raise ValueError(f'"{value}" is part of the API\'s own paths; choose another name')
     if re.fullmatch(ID, value):
         raise ValueError(
             "a name of 12 to 64 of the digits 0-9 a-f could be the id of another container; add"

@@ -26,6 +26,7 @@ _NOT_THERE = re.compile(
     r"not a directory|is inside /proc|not of type proc|file name too long|no such file or directory"
     r"|too many levels of symbolic links|read-only file system"
 )
+_OVER_ALL = re.compile(r'" is on the top of rootfs "[^"]*"(?:: unknown)?\W*$')
 _VOLUME = re.compile(r"/([a-zA-Z0-9][a-zA-Z0-9_.-]+)/_data$")
 _EXEC = re.compile(
     r"exec:? (?:" + _QUOTED + r"|(/\S*)):.*"
@@ -134,6 +135,13 @@ def _of_mount(source: str, path: str, rest: str) -> errors.OrchestratorError | N
     if path in (_INIT, "/dev/init", "/run/podman-init"):
         return _no_init() if f"stat {source.lower()}: no such file" in rest else _init_is_hidden()
     volume = _VOLUME.search(source)
+    if _OVER_ALL.search(rest):
+        return errors.StartRefused(
+            "The container cannot have a volume or tmpfs in the place of its whole file system."
+            " Name a directory; VOLUME of the image names this one, if the request does not.",
+            path=path[:60],
+            volume=volume[1] if volume else None,
+        )
     if (volume or source == "tmpfs") and _NOT_THERE.search(rest):
         return _no_place(path, volume[1] if volume else None)
     return None

@@ -6,8 +6,10 @@ are published elsewhere, or the operator has said what leads there.
 """
 
 import ipaddress
+import weakref
 from collections.abc import Iterable
-from functools import cached_property, lru_cache, partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Annotated
 
 from fastapi import Depends, Request, Response
@@ -23,22 +25,14 @@ from .dependencies import ListedService
 _ALL_IPV4, _ALL_IPV6 = frozenset(("0.0.0.0", "")), frozenset(("::", ""))
 
 
-# Containers, for each host that was called.
-_MOST_KEPT = 5000
-
-
+@dataclass
 class _Shown:
-    """Holds a container, how it is shown, and the JSON of that: it takes most of the time of a long
-    list to make them.
+    """How a container is shown, None for one that is shown as it is, and the JSON of that: it takes
+    most of the time of a long list to make them.
     """
 
-    def __init__(self, container: Container, shown: Container) -> None:
-        self.container = container
-        self.shown = shown
-
-    @cached_property
-    def json(self) -> bytes:
-        return self.shown.model_dump_json().encode()
+    container: Container | None
+    json: bytes | None = None
 
 
 class Addresses:
@@ -51,7 +45,9 @@ class Addresses:
         self._public_url = settings.public_url
         self._of_operator = frozenset((*_ALL_IPV4, *_ALL_IPV6, *settings.publish_address))
         self._host = host
-        self._shown: dict[str, _Shown] = {}  # by full id
+        # By the identity of a container in memory, which a change makes another one of; each goes
+        # with it.
+        self._shown: dict[int, _Shown] = {}
         # The loopback address of the other version, where the host is one of this.
         loopback = is_loopback(host)
         self._if_no_ipv4 = "::1" if loopback and _version(host) == 4 else host
@@ -59,30 +55,34 @@ class Addresses:
 
     def show(self, container: Container) -> Container:
         """Returns a container with its address; one that publishes no TCP port has none."""
-        return self._keep(container).shown
+        return self._keep(container).container or container
 
     def answer(self, response: Response, found: Container | Iterable[Container]) -> Response:
         """Returns the answer with a container, or with a list of them, each with its address, as
         the framework would make it, with the headers that `response` has already.
         """
         if isinstance(found, Container):
-            body = self._keep(found).json
+            body = self._json(found)
         else:
-            body = b"[" + b",".join([self._keep(each).json for each in found]) + b"]"
+            body = b"[" + b",".join([self._json(each) for each in found]) + b"]"
         return Response(body, headers=dict(response.headers), media_type="application/json")
 
-    def _keep(self, container: Container) -> "_Shown":
-        kept = self._shown.get(container.full_id)
-        if kept is None or kept.container is not container:  # a change makes another one of it
-            if len(self._shown) >= _MOST_KEPT:
-                self._shown.clear()
-            kept = _Shown(container, self._with_address(container))
-            self._shown[container.full_id] = kept
+    def _json(self, container: Container) -> bytes:
+        kept = self._keep(container)
+        if kept.json is None:
+            kept.json = (kept.container or container).model_dump_json().encode()
+        return kept.json
+
+    def _keep(self, container: Container) -> _Shown:
+        key = id(container)
+        if (kept := self._shown.get(key)) is None:
+            kept = self._shown[key] = _Shown(self._with_address(container))
+            weakref.finalize(container, self._shown.pop, key, None).atexit = False
         return kept
 
-    def _with_address(self, container: Container) -> Container:
+    def _with_address(self, container: Container) -> Container | None:
         if (at := container.published) is None:
-            return container
+            return None
         host, url = self._host_of(at), None
         if self._public_url is not None and self._is_public(at):
             url = self._public_url.of(name=container.name, port=at.port, id=container.id)

@@ -15,7 +15,15 @@ from ..models import (
     RemovedContainer,
 )
 from .addresses import Shown
-from .dependencies import AnyCaller, CallerLeft, ContainerKey, Grace, ListedService, RootPath
+from .dependencies import (
+    AnyCaller,
+    CallerLeft,
+    ContainerKey,
+    Grace,
+    ListedService,
+    ReservedNames,
+    RootPath,
+)
 
 router = APIRouter(tags=["containers"])
 
@@ -62,6 +70,7 @@ async def create(
     left: CallerLeft,
     shown: Shown,
     root: RootPath,
+    reserved: ReservedNames,
     response: Response,
     body: CreateBody = ALL_DEFAULTS,
     key: IdempotencyKey = None,
@@ -74,6 +83,11 @@ async def create(
     the same request answers 200 with the container that the first one created.
     """
     audit.asked_for(body.name, body.image or service.settings.default_image)
+    if body.name in reserved:
+        message = f'"{body.name}" is part of the API\'s own paths; choose another name'
+        raise errors.InvalidRequest(
+            f"name: {message}.", errors=[{"field": "name", "message": message}]
+        )
     if key is None:
         container = await service.creator.create(body, caller)
     else:

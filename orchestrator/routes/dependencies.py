@@ -11,7 +11,7 @@ from fastapi import Depends, Path, Query, Request, Response
 from .. import callers, errors
 from ..callers import Caller
 from ..containers import Left
-from ..http import Trail, root_of
+from ..http import RouteTable, Trail, root_of
 from ..models import Container
 from ..service import Service
 
@@ -67,9 +67,16 @@ async def get_root_path(request: Request) -> str:
     return root_of(request.scope)
 
 
+async def get_reserved_names(request: Request) -> frozenset[str]:
+    """Returns the words that stand in paths where a container's name could stand."""
+    table: RouteTable = request.app.state.table
+    return table.words_beside("/containers/{id}")
+
+
 AuditTrail = Annotated[Trail, Depends(get_trail)]
 CallerLeft = Annotated[Left, Depends(get_left)]
 AnyCaller = Annotated[Caller, Depends(get_caller)]
+ReservedNames = Annotated[frozenset[str], Depends(get_reserved_names)]
 RootPath = Annotated[str, Depends(get_root_path)]
 AnyService = Annotated[Service, Depends(get_service)]
 ListedService = Annotated[Service, Depends(get_listed_service)]

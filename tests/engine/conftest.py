@@ -28,6 +28,7 @@ from docker.errors import APIError, NotFound
 
 from tests.conftest import IMAGE, TEST_LABEL, Service, remove_labelled, wait_until
 
+from .registry import Registry
 from .support import labelled_ports, port_range
 
 # Blocks of ports for tests lie here: below the ephemeral ones, away from the service's own.
@@ -218,3 +219,14 @@ def inspect(docker_client: docker.DockerClient) -> Callable[[str], dict[str, Any
         return details
 
     return inspect
+
+
+@pytest.fixture
+def registry(docker_client: docker.DockerClient) -> Iterator[Registry]:
+    """Asked for before `service`, it takes its images off the engine after their containers."""
+    with Registry(docker_client.version()["Arch"]).running() as registry:
+        yield registry
+    for image in docker_client.images.list():
+        for name in image.tags:
+            if name.startswith(f"{registry.address}/"):
+                docker_client.images.remove(name, force=True)

@@ -1,7 +1,7 @@
 """A registry that this process serves, and that refuses in every way that registries have.
 
 It speaks as much of the distribution specification (opencontainers/distribution-spec, "pull") as
-an engine needs; engines use plain HTTP for registries on 127.0.0.1.
+an engine needs; engines use plain HTTP for registries on 127.0.0.0/8.
 """
 
 import base64
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from random import randint
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -59,7 +60,10 @@ class Registry:
     and `/token` gives it for `identity_token`.
     """
 
-    def __init__(self, architecture: str, address: str = "127.0.0.1") -> None:
+    def __init__(self, architecture: str, address: str | None = None) -> None:
+        # An address of its own, since a free port may be one that an earlier registry had, and its
+        # images may still be on the engine.
+        address = address or f"127.{'.'.join(str(randint(1, 254)) for _ in range(3))}"
         self.architecture = architecture
         self.asked: list[str] = []
         self.open = threading.Event()

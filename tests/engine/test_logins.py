@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,9 @@ RIGHT = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
 
 
 @pytest.fixture
-def registry(docker_client: docker.DockerClient) -> Iterator[Registry]:
-    with Registry(docker_client.version()["Arch"]).running() as registry:
-        registry.login = ("me", PASSWORD)
-        yield registry
+def registry(registry: Registry) -> Registry:
+    registry.login = ("me", PASSWORD)
+    return registry
 
 
 def test_a_login_file_troubles_only_a_pull_that_needs_it(

@@ -4,7 +4,7 @@ or are not, each for a reason that a caller gets to know.
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import docker
@@ -17,18 +17,6 @@ from .registry import Answer, Registry, error, page
 from .support import SLEEP, assert_problem, at_once, nothing_changes, port_of
 
 pytestmark = pytest.mark.engine
-
-
-@pytest.fixture
-def registry(docker_client: docker.DockerClient) -> Iterator[Registry]:
-    """Asked for before `service`, it takes its images off the engine after their containers."""
-    registry = Registry(docker_client.version()["Arch"])
-    with registry.running():
-        yield registry
-    for image in docker_client.images.list():
-        for name in image.tags:
-            if name.startswith(f"{registry.address}/"):
-                docker_client.images.remove(name, force=True)
 
 
 @pytest.fixture
@@ -214,10 +202,14 @@ def assert_kept_nowhere(
 
 
 def test_a_login_is_used_for_its_pull_and_kept_nowhere(
-    registry: Registry, start_service: Callable[..., Service], docker_client: docker.DockerClient
+    registry: Registry,
+    start_service: Callable[..., Service],
+    docker_client: docker.DockerClient,
+    on_engine: Callable[[str], bool],
 ) -> None:
     service = start_service(LOG_LEVEL="debug")
     image = registry.add("team/app", "1.0")
+    assert not on_engine(image)
     registry.login = (USER, SECRET)
     right, wrong = ({"username": USER, "password": each} for each in (SECRET, f"{SECRET}!"))
     answers = [service.create(image=image, registry_auth=wrong)]

@@ -75,11 +75,6 @@ def test_names_outside_dockers_pattern_are_refused(name: Any) -> None:
     assert len(sentence) < 300
 
 
-@pytest.mark.parametrize("name", ["create", "running", "stats"])
-def test_names_that_are_routes_are_refused(name: str) -> None:
-    assert "choose another name" in refused(name=name)
-
-
 # Images
 
 

@@ -86,6 +86,17 @@ def test_a_path_that_cannot_be_is_told(text: str, path: str, volume: str | None)
     assert "/var" not in error.message
 
 
+def test_the_whole_file_system_is_no_place_for_a_volume() -> None:
+    text = NEW.format(
+        f'error mounting "{DATA}" to rootfs at ".": create mountpoint for . mount: mountpoint'
+        f' "{ROOT}" is on the top of rootfs "{ROOT}"'
+    )
+    found = meaning(text)
+    assert isinstance(found, errors.StartRefused)
+    assert "in the place of its whole file system" in found.message
+    assert (found.fields["path"], found.fields["volume"]) == (".", "web-data")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,12 +11,10 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 from fastapi.sse import EventSourceResponse
-from starlette.routing import BaseRoute, Route
 
 import main
 from orchestrator.callers import digest
 from orchestrator.http import always_answered, audit, without_key
-from orchestrator.models.create_texts import RESERVED_NAMES
 from orchestrator.routes.dependencies import AnyCaller, ContainerKey
 from orchestrator.settings import Settings
 from orchestrator.state import Inventory
@@ -153,21 +151,21 @@ async def test_the_description_has_what_the_middleware_refuses() -> None:
     assert "unauthenticated" in examples
 
 
-def words_below_containers(routes: Iterable[BaseRoute]) -> set[str]:
-    """The words that stand in paths where a container's name could stand."""
-    paths = [route.path.split("/") for route in routes if isinstance(route, Route)]
-    return {
-        parts[2]
-        for parts in paths
-        if parts[1] == "containers" and len(parts) > 2 and not parts[2].startswith("{")
-    }
-
-
-async def test_its_fixed_word_is_asked_for_among_the_reserved_names() -> None:
-    assert words_below_containers(main.create_app(Settings()).routes) - RESERVED_NAMES == {"frozen"}
-
-
-async def test_no_container_can_be_named_like_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main, "ROUTERS", main.ROUTERS[1:])
-    # A word that is missing here is to be added to RESERVED_NAMES: models know no routes.
-    assert words_below_containers(main.create_app(Settings()).routes) == RESERVED_NAMES
+async def test_no_container_can_be_named_like_its_path() -> None:
+    app = app_with(Settings())
+    app.state.service = SimpleNamespace(
+        inventory=SimpleNamespace(age=0.0, peek=lambda _: None),
+        engine=SimpleNamespace(host=None),
+        own_container=None,
+        watcher=SimpleNamespace(up_to_date=True),
+        settings=Settings(),
+    )
+    async with client_of(app) as client:
+        for word in ("create", "running", "stats", "frozen"):
+            answer = await client.post("/containers/create", json={"name": word})
+            told = answer.json()
+            assert (answer.status_code, told["code"]) == (422, "invalid-request")
+            assert told["detail"].startswith(f'name: "{word}" is part of the API\'s own paths')
+            assert [each["field"] for each in told["errors"]] == ["name"]
+    name = app.openapi()["components"]["schemas"]["CreateRequest"]["properties"]["name"]
+    assert name["anyOf"][0]["not"] == {"enum": ["create", "frozen", "running", "stats"]}

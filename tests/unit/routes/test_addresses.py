@@ -1,5 +1,7 @@
 """A container's address is one that the asker can use, whoever asks and however it is published."""
 
+import gc
+import json
 from types import SimpleNamespace
 from typing import Any, get_args
 
@@ -94,6 +96,19 @@ def test_a_change_is_shown_at_once() -> None:
     assert shown[0] is shown[1]
     stopped = container("f" * 64, state="exited")
     assert addresses.show(stopped).url is None
+
+
+def test_nothing_is_kept_of_containers_that_are_gone() -> None:
+    addresses = Addresses(Settings(), "localhost")
+    for number in range(100):
+        published = Published(port=8001, addresses=ALL) if number % 2 else None
+        made = container(f"{number:064x}", published=published)
+        told = json.loads(bytes(addresses.answer(Response(), made).body))
+        assert told["name"] == made.name
+    assert len(addresses._shown) == 1
+    del made
+    gc.collect()
+    assert not addresses._shown
 
 
 def test_without_a_tcp_port_there_is_no_address() -> None:
