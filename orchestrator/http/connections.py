@@ -2,9 +2,11 @@
 and how long it leaves the answer unread.
 
 An idle connection gives way to a new one, so that whoever opens them in numbers stops nobody else:
-first one without a valid key, or whose answers are not read. Of requests that are sent at once, few
-are answered ahead of their reader. Only where all are at work is a new one refused. What cannot be
-read is answered with a problem document, as all other errors are, and never by hanging.
+first one without a valid key, or whose answers are not read; and so does one whose request has not
+been let in, or is being refused. Of requests that are sent at once, few are answered ahead of their
+reader, and none behind one that was refused at the door. Only where all are at work is a new one
+refused. What cannot be read is answered with a problem document, as all other errors are, and never
+by hanging.
 """
 
 import asyncio
@@ -84,7 +86,7 @@ class Connections:
         """Closes one that may give way: first of those without a valid key or that do not read,
         then of the address that has most, then the one that has been idle longest.
         """
-        may_go = [each for each in found if each.idle or each.stalled]
+        may_go = [each for each in found if each.idle or each.stalled or not each.let_in]
         if not may_go:
             return False
         first = min(
@@ -141,6 +143,11 @@ class CallerConnection(H11Protocol):
         if self._refused or self.cycle is None or self.cycle.response_complete:
             return True
         return self.cycle.more_body and not self.cycle.response_started
+
+    @property
+    def let_in(self) -> bool:
+        """Whether the door has let in the request that came last."""
+        return self.cycle is not None and WITH_KEY in self.cycle.scope
 
     @property
     def unread(self) -> bool:
@@ -223,7 +230,10 @@ class CallerConnection(H11Protocol):
     def on_response_complete(self) -> None:
         self.idle_since = self.loop.time()
         self.keyed = bool(self.scope.get(WITH_KEY))
-        self._go_on(LOOK_SECONDS)
+        if not self.let_in and self.conn.their_state is h11.DONE and self.conn.trailing_data[0]:
+            self._linger()  # what was sent behind it would have the same answer
+        else:
+            self._go_on(LOOK_SECONDS)
 
     def _go_on(self, look: float) -> None:
         """Begins what the peer has sent behind a request, once it has read most of the answers."""
