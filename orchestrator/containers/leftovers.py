@@ -25,6 +25,7 @@ from ..errors import (
     VolumeNotFound,
     VolumeNotManaged,
 )
+from ..image_references import MOVED_REPOSITORY
 from ..labels import LABEL_CREATE, LABEL_VOLUMES
 from ..models import Container
 from ..payloads import is_husk, words
@@ -42,8 +43,6 @@ BACKOFF = (0.5, 1.0, 2.0, 5.0)
 YOUNG_SECONDS = 5.0
 # Attempts that the engine answers with an error, before it is left to the husks' removal.
 ATTEMPTS = 20
-# The repository of the images that moves commit; the tag says which move.
-MOVED_REPOSITORY = "orchestration-api-moved"
 
 
 class Leftovers:

@@ -24,6 +24,7 @@ from ..errors import (
     NameInUse,
     OrchestratorError,
 )
+from ..image_references import COMMITTED, MADE_ANEW, MOVED_REPOSITORY
 from ..labels import LABEL_CREATE, LABEL_NAME
 from ..models import Blueprint, Container
 from ..ports import Reservation
@@ -31,13 +32,11 @@ from ..quantities import MIB
 from ..state import Mirror
 from .changes import Changes
 from .launch import Launcher, Undo
-from .leftovers import MOVED_REPOSITORY, Leftovers
+from .leftovers import Leftovers
 from .networks import Networks, home_of
 
 log = logging.getLogger(__name__)
 
-# What the commits of moves are marked with, in an image's history.
-COMMENT = "orchestration-api: moved"
 # The engine stacks 125 layers at most.
 MOST_LAYERS = 100
 # Bytes that earlier moves may have added to an image, which it keeps when they are written anew.
@@ -156,9 +155,9 @@ class Mover:
         full_id = blueprint.container.full_id
         if await self._has_grown(blueprint.image_id):
             log.info("The image of %s is made anew in one layer", blueprint.container.id)
-            await self._engine.containers.flatten(full_id, image)
+            await self._engine.containers.flatten(full_id, image, MADE_ANEW)
         else:
-            await self._engine.containers.commit(full_id, image, COMMENT)
+            await self._engine.containers.commit(full_id, image, COMMITTED)
 
     async def _has_grown(self, image_id: str) -> bool:
         """Whether an image is to be made anew rather than get one more layer."""
@@ -168,7 +167,7 @@ class Mover:
             history = await self._engine.images.history(image_id)
         except ImageNotFound:  # nothing can be added to it
             return True
-        return sum(layer.size for layer in history if layer.comment == COMMENT) > MOST_MOVED
+        return sum(layer.size for layer in history if layer.comment == COMMITTED) > MOST_MOVED
 
     async def _try(self, blueprint: Blueprint, image: str, reservation: Reservation) -> str:
         """One try: the full id of the successor. If it does not come to run, it goes again."""

@@ -5,7 +5,9 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import requests
 from docker import APIClient as Client
+from docker.errors import create_api_error_from_http_exception
 from docker.utils import version_lt
 
 from ..errors import ContainerNotFound, InvalidRequest
@@ -221,7 +223,7 @@ class ContainerCalls:
             self._pull_timeout,
         )
 
-    async def flatten(self, container_id: str, image: str) -> None:
+    async def flatten(self, container_id: str, image: str, comment: str) -> None:
         """Makes an image, `repository:tag`, of a container's files as they are: one layer, without
         what was changed or removed since, and without a configuration. They go through this
         process, a piece at a time. Takes as long as a pull may.
@@ -229,8 +231,17 @@ class ContainerCalls:
         repository, _, tag = image.partition(":")
 
         def flatten(client: Client) -> None:
-            pieces = _gathered(client.export(container_id))
-            client.import_image(pieces, repository=repository, tag=tag, stream_src=True)
+            answer = client.post(  # import_image of the SDK takes no comment
+                f"{client.base_url}/v{client.api_version}/images/create",
+                params={"fromSrc": "-", "repo": repository, "tag": tag, "message": comment},
+                headers={"Content-Type": "application/tar"},
+                data=_gathered(client.export(container_id)),
+                timeout=None,
+            )
+            try:
+                answer.raise_for_status()
+            except requests.HTTPError as error:
+                create_api_error_from_http_exception(error)
 
         await self._connection.call("flatten", "pulls", flatten, self._pull_timeout)
 

@@ -44,6 +44,7 @@ class Image:
     reference: str  # what it was asked for by
     id: str | None = None
     names: tuple[str, ...] = ()  # references with a tag or a digest
+    comment: str = ""  # of who made it
     labels: Mapping[str, str] = field(default_factory=dict)
     exposed_ports: tuple[str, ...] = ()  # container ports, the lowest first
     user: str = ""

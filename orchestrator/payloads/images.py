@@ -18,6 +18,7 @@ def parse_image(reference: str, payload: Mapping[str, Any]) -> Image:
         reference=reference,
         id=payload.get("Id"),
         names=(*(payload.get("RepoTags") or ()), *(payload.get("RepoDigests") or ())),
+        comment=str(payload.get("Comment") or ""),
         labels=image_labels(payload),
         exposed_ports=tuple(exposed_ports(payload)),
         user=str(config.get("User") or ""),

@@ -215,6 +215,38 @@ def test_containers_are_made_by_the_id_that_was_looked_at(
     assert moved["managed"]
 
 
+def test_nobody_clones_what_a_move_has_made_an_image_of(
+    service: Service, inspect: Inspect, docker_client: docker.DockerClient
+) -> None:
+    """It has the files of somebody's container; neither its name nor its id, nor the beginning of
+    that, nor one of those below it is an image for others.
+    """
+    container = service.created(command=SLEEP)
+    images = []
+    for _ in range(2):
+        act(service, container["id"], "stop", timeout=0)
+        service.created(command=SLEEP, port=port_of(container))
+        container = act(service, container["id"], "start")
+        assert container["port_changed"]
+        images.append(docker_client.images.get(inspect(container["id"])["Image"]).attrs)
+    names = [name for image in images for name in image["RepoTags"]]
+    assert names, "the last one has a name"
+    ids = [image["Id"] for image in images]
+    hidden = [each.removeprefix("sha256:")[:length] for each in ids for length in (12, 64)]
+    for image in (*names, *ids, *hidden, f"any:{hidden[0]}"):
+        answer = service.create(image=image, pull="never")
+        assert answer.status_code in (403, 404), (image, answer.text)
+        assert answer.json()["code"] in ("image-not-allowed", "image-not-found"), answer.text
+    assert_problem(service.create(image=hidden[-1]), 403, "image-not-allowed")
+    # One that somebody has given a name of their own is theirs to give.
+    given = f"given-away:{container['name']}"
+    docker_client.api.tag(ids[-1], "given-away", container["name"])
+    try:
+        service.created(image=given, command=SLEEP, start=False)
+    finally:
+        docker_client.images.remove(given, force=True)
+
+
 # Names
 
 
