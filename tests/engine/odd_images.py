@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import tarfile
+from functools import cache
 from typing import Any
 
 import docker
@@ -20,9 +21,16 @@ def odd_image(
     """Loads a copy of `source` under another name, whose configuration has these fields, which says
     that it is for an architecture, and has `layers` layers if those are more; returns the name.
     """
-    saved = b"".join(client.api.get_image(source))
-    client.images.load(odd_archive(saved, name, config, layers, architecture=architecture))
+    saved = _without_layers(client, client.images.get(source).id or "")
+    archive = odd_archive(saved, name, config, layers, bare=True, architecture=architecture)
+    client.images.load(archive)
     return name
+
+
+@cache
+def _without_layers(client: docker.DockerClient, image_id: str) -> bytes:
+    """What `docker save` gives, made once: without the layers, which the engine still has."""
+    return odd_archive(b"".join(client.api.get_image(image_id)), image_id, {}, bare=True)
 
 
 def odd_archive(
