@@ -1,5 +1,5 @@
 """Names the labels that this service writes: on its containers, and on volumes and networks it
-makes.
+makes, and the word on the commits of moves.
 
 They are its only database. A caller's label under `LABEL_PREFIX` is refused.
 """
@@ -26,3 +26,6 @@ LABEL_PREVIOUS_PORTS = LABEL_PREFIX + "previous-ports"  # "5000/tcp=0.0.0.0:8001
 LABEL_VOLUMES = (
     LABEL_PREFIX + "volumes"
 )  # names of anonymous volumes that it took over, between commas
+
+# What the commits of moves are marked with, in an image's history.
+MOVED_COMMENT = "orchestration-api: moved"

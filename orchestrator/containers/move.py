@@ -24,7 +24,7 @@ from ..errors import (
     NameInUse,
     OrchestratorError,
 )
-from ..labels import LABEL_CREATE, LABEL_NAME
+from ..labels import LABEL_CREATE, LABEL_NAME, MOVED_COMMENT
 from ..models import Blueprint, Container
 from ..ports import Reservation
 from ..quantities import MIB
@@ -36,8 +36,6 @@ from .networks import Networks, home_of
 
 log = logging.getLogger(__name__)
 
-# What the commits of moves are marked with, in an image's history.
-COMMENT = "orchestration-api: moved"
 # The engine stacks 125 layers at most.
 MOST_LAYERS = 100
 # Bytes that earlier moves may have added to an image, which it keeps when they are written anew.
@@ -158,7 +156,7 @@ class Mover:
             log.info("The image of %s is made anew in one layer", blueprint.container.id)
             await self._engine.containers.flatten(full_id, image)
         else:
-            await self._engine.containers.commit(full_id, image, COMMENT)
+            await self._engine.containers.commit(full_id, image, MOVED_COMMENT)
 
     async def _has_grown(self, image_id: str) -> bool:
         """Whether an image is to be made anew rather than get one more layer."""
@@ -168,7 +166,7 @@ class Mover:
             history = await self._engine.images.history(image_id)
         except ImageNotFound:  # nothing can be added to it
             return True
-        return sum(layer.size for layer in history if layer.comment == COMMENT) > MOST_MOVED
+        return sum(layer.size for layer in history if layer.comment == MOVED_COMMENT) > MOST_MOVED
 
     async def _try(self, blueprint: Blueprint, image: str, reservation: Reservation) -> str:
         """One try: the full id of the successor. If it does not come to run, it goes again."""
