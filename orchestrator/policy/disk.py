@@ -21,7 +21,7 @@ _OWN_ROOT = "/"
 
 
 class DiskRules:
-    """Holds creates to the limit of what they may write, where the engine can, and MIN_FREE_DISK."""
+    """Holds creates to what they may write, where the engine can, and to MIN_FREE_DISK."""
 
     def __init__(self, engine: Engine, inventory: Inventory, settings: Settings) -> None:
         self._engine = engine
