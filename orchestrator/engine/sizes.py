@@ -21,12 +21,15 @@ class SizeCalls:
         self._connection = connection
 
     async def all(self) -> dict[str, int]:
-        """Counts for all that have our label, in one call, by full id."""
+        """Counts for all that have our label, in one call, by full id; those of which the engine
+        cannot tell are left out.
+        """
         wanted = {"label": f"{LABEL_MANAGED}=true"}
-        return await self._ask("sizes", "all_sizes", wanted, ALL_SECONDS)
+        found = await self._ask("sizes", "all_sizes", wanted, ALL_SECONDS)
+        return {full_id: size for full_id, size in found.items() if size is not None}
 
-    async def one(self, full_id: str) -> int:
-        """Counts for one container. Raises ContainerNotFound."""
+    async def one(self, full_id: str) -> int | None:
+        """Counts for one container; None where the engine cannot tell. Raises ContainerNotFound."""
         found = await self._ask("size", "sizes", {"id": full_id})
         if full_id not in found:
             raise ContainerNotFound(f"Container {full_id[:12]} does not exist any more.")
@@ -34,7 +37,7 @@ class SizeCalls:
 
     async def _ask(
         self, name: str, pool: str, wanted: dict[str, str], seconds: float | None = None
-    ) -> dict[str, int]:
+    ) -> dict[str, int | None]:
         entries = await self._connection.call(
             name,
             pool,

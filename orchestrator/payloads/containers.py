@@ -243,11 +243,12 @@ def _disk(host: Mapping[str, Any]) -> int | None:
         return None
 
 
-def written_of(payload: Mapping[str, Any]) -> int:
-    """What a container has written to its own layer, from an inspection or an entry of a listing
-    that was asked for sizes; the engine leaves a size of 0 out of listings.
+def written_of(summary: Mapping[str, Any]) -> int | None:
+    """What a container has written to its own layer, from an entry of a listing that was asked for
+    sizes. The engine leaves out a 0, and says -1 where it cannot tell.
     """
-    return max(0, int(payload.get("SizeRw") or 0))
+    size = int(summary.get("SizeRw") or 0)
+    return None if size < 0 else size
 
 
 def _health(state: Mapping[str, Any]) -> Any:

@@ -28,7 +28,8 @@ _IMPORTED = "Imported from"
 class _Count:
     began: float
     seconds: float  # that it took
-    size: int | None  # bytes; None where the engine did not end in time
+    size: int | None  # bytes; None where the engine cannot tell
+    late: bool  # whether the engine did not end in time
 
     def holds_at(self, now: float) -> bool:
         return now < self.began + (1 + SHARE) * self.seconds
@@ -45,12 +46,13 @@ class Written:
         self._clock = clock
         self._sizes: dict[str, int] = {}  # by full id, as last counted
         self._counts: dict[str, _Count] = {}  # those for somebody who asked
-        self._counting: dict[str, asyncio.Task[int]] = {}
+        self._counting: dict[str, asyncio.Task[int | None]] = {}
         self._moved: dict[str, int] = {}  # by image: what moves have put into it
         self._looked: float | None = None
 
-    async def count(self, container: Container) -> int:
-        """Counts the bytes that a container has written, together with all who ask meanwhile.
+    async def count(self, container: Container) -> int | None:
+        """Counts the bytes that a container has written, together with all who ask meanwhile; None
+        where the engine cannot tell.
 
         Raises ContainerNotFound once it is gone, EngineTimeout, and what the engine raises.
         """
@@ -58,7 +60,7 @@ class Written:
         if (task := self._counting.get(full_id)) is None:
             last = self._counts.get(full_id)
             if last is not None and last.holds_at(self._clock()):
-                if last.size is None:
+                if last.late:
                     raise _too_many_files(container)
                 return last.size
             task = self._counting[full_id] = asyncio.create_task(self._count(container))
@@ -96,27 +98,24 @@ class Written:
         """Seconds since the last look began; None before the first."""
         return None if self._looked is None else self._clock() - self._looked
 
-    async def _count(self, container: Container) -> int:
-        began, size = self._clock(), None
+    async def _count(self, container: Container) -> int | None:
+        full_id, began = container.full_id, self._clock()
         try:
-            size = await self._engine.sizes.one(container.full_id)
-            size += await self._before_moves(container)
+            size = await self._engine.sizes.one(full_id)
+            if size is not None:
+                size += await self._before_moves(container)
         except EngineTimeout as error:
+            self._counts[full_id] = _Count(began, self._clock() - began, None, late=True)
             raise _too_many_files(container) from error
-        else:
-            if container.managed:
-                self._sizes[container.full_id] = size
-            return size
-        finally:
-            seconds = self._clock() - began
-            self._counts[container.full_id] = _Count(began, seconds, size)
+        self._counts[full_id] = _Count(began, self._clock() - began, size, late=False)
+        if container.managed and size is not None:
+            self._sizes[full_id] = size
+        return size
 
-    def _counted(self, full_id: str, task: "asyncio.Task[int]") -> None:
+    def _counted(self, full_id: str, task: "asyncio.Task[int | None]") -> None:
         del self._counting[full_id]
-        if not task.cancelled() and task.exception() is not None:
-            error = task.exception()
-            if not isinstance(error, EngineTimeout):  # the next one may have more luck at once
-                self._counts.pop(full_id, None)
+        if not task.cancelled():
+            task.exception()  # which all who asked may have left before
 
     async def _before_moves(self, container: Container) -> int:
         """The bytes that moves have taken over from the container's predecessors."""
