@@ -157,6 +157,11 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
             "This engine's storage cannot limit what a container writes; overlay2 on XFS with the"
             " mount option pquota, btrfs and zfs can. Leave `disk` out."
         )
+    if "disk quota exceeded" in low:  # of btrfs, at a create
+        return errors.StartRefused(
+            "The container does not fit into its `disk`: on this engine's storage its image counts,"
+            " too, and so does what it wrote before a move. Create it with more `disk`."
+        )
     if _NO_SUCH_PROTOCOL.search(low):  # by the kernel, when the engine opens the port
         return errors.StartRefused(
             "The container cannot start: the engine's host does not know the protocol of one of its"

@@ -20,6 +20,8 @@ from .inventory import Inventory
 
 # Of the time, the part that counting one container may take: who asks sooner is told the last one.
 SHARE = 10
+# Seconds; what took less is counted anew whenever somebody asks.
+QUICK = 0.5
 # What an engine says of a layer that was made of an archive, as that of an image written anew is.
 _IMPORTED = "Imported from"
 
@@ -32,7 +34,7 @@ class _Count:
     late: bool  # whether the engine did not end in time
 
     def holds_at(self, now: float) -> bool:
-        return now < self.began + (1 + SHARE) * self.seconds
+        return self.seconds >= QUICK and now < self.began + (1 + SHARE) * self.seconds
 
 
 class Written:

@@ -604,6 +604,13 @@ async def test_a_call_before_a_connection_is_an_error_of_ours(
         engine.close()
 
 
+def test_a_container_that_does_not_fit_into_its_disk_is_told_so() -> None:
+    text = "mkdir /var/lib/docker/btrfs/subvolumes/8b1953-init/dev: disk quota exceeded"  # 20.10
+    found = refusal(status=500, text=text)
+    assert isinstance(found, errors.StartRefused)
+    assert "`disk`" in found.message
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.anyio
 
 MIB = 1024 * 1024
 OWN = "0e" * 32
-CANNOT = {"disk": False, "storage": "overlay2 on extfs"}
-HERE = {"data_root": "/data", "host_name": socket.gethostname()}
+CANNOT: dict[str, Any] = {"disk": False, "storage": "overlay2 on extfs"}
+HERE: dict[str, Any] = {"data_root": "/data", "host_name": socket.gethostname()}
 
 
 class FakeEngine:
@@ -59,7 +59,7 @@ def test_the_operators_default_is_left_out_where_it_would_not_be_held() -> None:
 
 
 async def test_what_is_not_limited_is_told() -> None:
-    given = {"default_disk": MIB, "max_disk": 2 * MIB}
+    given: dict[str, Any] = {"default_disk": MIB, "max_disk": 2 * MIB}
     (problem,) = await rules(FakeEngine(**CANNOT), **given).problems()
     assert "overlay2 on extfs" in problem
     assert "DEFAULT_DISK and MAX_DISK are not held" in problem

@@ -102,6 +102,15 @@ async def test_a_count_that_took_long_is_not_made_again_soon(
     assert engine.asked == 2
 
 
+async def test_a_quick_count_is_made_for_whoever_asks(
+    engine: FakeEngine, inventory: Inventory, written: Written
+) -> None:
+    one, engine.takes = inventory.get(ONE), 0.1
+    assert await written.count(one) == 10
+    engine.files[ONE] = 11
+    assert await written.count(one) == 11
+
+
 async def test_a_count_that_was_not_in_time_is_not_tried_again_soon(
     engine: FakeEngine, inventory: Inventory, written: Written
 ) -> None:
