@@ -27,6 +27,7 @@ RUN = (
     errors.PortInUse,
     errors.PortsExhausted,
     errors.StartRefused,
+    errors.DiskLimitUnsupported,
     errors.NetworkFull,
     errors.NetworkMissing,
     errors.DependencyNotRunning,

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -163,20 +164,20 @@ def test_of_an_engine_that_is_away_nothing_is_said(start_service: Start) -> None
     assert (answer.status_code, answer.json()["warnings"]) == (503, [])
 
 
-@pytest.fixture
-def btrfs_engine(tmp_path: Path) -> Iterator[PrivateEngine]:
-    """An engine whose storage can limit what a container writes."""
+@contextmanager
+def engine_on(kind: str, tmp_path: Path) -> Iterator[PrivateEngine]:
+    """An engine with its data on a file system of this kind."""
     reason = why_not()
-    if reason is None and shutil.which("mkfs.btrfs") is None:
-        reason = "mkfs.btrfs is not installed"
-    elif reason is None and "btrfs" not in Path("/proc/filesystems").read_text():
-        reason = "the kernel knows no btrfs"
+    if reason is None and shutil.which(f"mkfs.{kind}") is None:
+        reason = f"mkfs.{kind} is not installed"
+    elif reason is None and f"\t{kind}\n" not in Path("/proc/filesystems").read_text():
+        reason = f"the kernel knows no {kind}"
     if reason:
         pytest.skip(reason)
     image = tmp_path / "disk"
     with image.open("wb") as file:
         os.truncate(file.fileno(), 800 * MIB)
-    subprocess.run(["mkfs.btrfs", "-q", image], check=True, capture_output=True)
+    subprocess.run([f"mkfs.{kind}", "-q", image], check=True, capture_output=True)
     with own_network(), told_to_end():
         engine = PrivateEngine()
         try:
@@ -198,22 +199,39 @@ def fill(engine: PrivateEngine, container: str, megabytes: int) -> None:
     wait_until(lambda: not engine.call("GET", f"/exec/{command}/json")["Running"], 60)
 
 
-def test_a_limit_holds_where_the_storage_can_after_a_move_too(
-    btrfs_engine: PrivateEngine, tmp_path: Path
-) -> None:
-    settings = {"DOCKER_HOST": btrfs_engine.address, "DEFAULT_DISK": "16m", "MAX_DISK": "64m"}
+@contextmanager
+def service_on(engine: PrivateEngine, tmp_path: Path) -> Iterator[Service]:
+    settings = {"DOCKER_HOST": engine.address, "DEFAULT_DISK": "16m", "MAX_DISK": "64m"}
     service = Service(tmp_path, settings | {"PORT_RANGE": "8001-8999"})
     service.start()
     try:
         wait_until(lambda: service.client.get("/health").status_code == 200)
+        yield service
+    finally:
+        service.stop()
+        service.client.close()
+
+
+def test_storage_that_tells_nothing_is_asked_and_a_default_left_out(tmp_path: Path) -> None:
+    """XFS may have been mounted with pquota or, as here, without."""
+    with engine_on("xfs", tmp_path) as engine, service_on(engine, tmp_path) as service:
+        assert service.get("/health")["warnings"] == []
+        assert service.created()["limits"]["disk"] is None
+        assert "overlay2 on xfs" in service.get("/health")["warnings"][0]
+        assert_problem(service.create(disk="16m"), 422, "disk-limit-unsupported")
+        assert len(engine.containers()) == 1
+
+
+def test_a_limit_holds_where_the_storage_can_after_a_move_too(tmp_path: Path) -> None:
+    with engine_on("btrfs", tmp_path) as engine, service_on(engine, tmp_path) as service:
         assert service.get("/health")["warnings"] == []
         container = service.created()
         assert container["limits"]["disk"] == 16 * MIB
-        fill(btrfs_engine, container["id"], 40)
+        fill(engine, container["id"], 40)
         assert 8 * MIB < written(service, container["id"]) <= 16 * MIB
         assert_problem(service.create(disk="65m"), 403, "over-limit", resource="disk")
         larger = service.created(disk="48m")
-        fill(btrfs_engine, larger["id"], 40)
+        fill(engine, larger["id"], 40)
         assert written(service, larger["id"]) >= 40 * MIB
         act(service, container["id"], "stop", timeout=0)
         act(service, larger["id"], "stop", timeout=0)
@@ -224,6 +242,3 @@ def test_a_limit_holds_where_the_storage_can_after_a_move_too(
             # On btrfs, what it has written is in its image by then, which counts as well.
             assert_problem(ask(service, container["id"], "start"), 422, "start-refused")
         assert service.get(f"/containers/{container['id']}")["state"] == "exited"
-    finally:
-        service.stop()
-        service.client.close()
