@@ -2,13 +2,16 @@
 
 import hashlib
 import re
+from dataclasses import replace
 
 from ..callers import Caller
 from ..engine import Engine
-from ..errors import ContainerBusy, InvalidRequest, NameInUse
+from ..errors import ContainerBusy, DiskLimitUnsupported, InvalidRequest, NameInUse
 from ..images import Images
 from ..models import MOST_PORTS, Container, CreateRequest, Image, Limits, Spec
 from ..policy import (
+    Admission,
+    DiskRules,
     Permissions,
     Quotas,
     check_health_check,
@@ -51,7 +54,8 @@ class Creator:
         self._settings = settings
         self._images = Images(engine, settings.default_image)
         self._permissions = Permissions(settings)
-        self._quotas = Quotas(mirror.inventory, settings)
+        self._quotas = Quotas(mirror.inventory, settings, mirror.written.total)
+        self.disk = DiskRules(engine, mirror.inventory, settings)
         self._users = NamedUsers(engine, leftovers)
 
     async def create(
@@ -92,11 +96,12 @@ class Creator:
         self._check_name(request.name)
         reference = request.image or self._settings.default_image
         self._permissions.check_reference(reference)
-        limits = limits_of(request, self._settings)
+        limits = self.disk.held(request, limits_of(request, self._settings))
         check_memory(request, limits)
         with self._quotas.admit(limits, caller) as admission:
             if request.container_ports:  # what an image exposes is known only once it is there
                 self._quotas.take_ports(admission, len(request.container_ports), caller)
+            await self.disk.require_room()
             await self._check_volumes(request)
             image = await self._images.get(
                 reference, request.pull, request.platform, request.registry_auth
@@ -109,7 +114,21 @@ class Creator:
             spec = self._settle(request, image, limits, caller, key)
             self._quotas.take_ports(admission, len(spec.container_ports), caller)
             async with self._changes.turn("create"):
-                return await self._launcher.launch(spec, admission.about_to_make)
+                return await self._launch(spec, admission)
+
+    async def _launch(self, spec: Spec, admission: Admission) -> Container:
+        """Launches a Spec; without the default limit of its disk where the engine turns out to have
+        none.
+        """
+        try:
+            return await self._launcher.launch(spec, admission.about_to_make)
+        except DiskLimitUnsupported:
+            confinement = spec.confinement
+            held = self.disk.held(spec.asked, confinement.limits)
+            if held == confinement.limits:
+                raise
+            spec = replace(spec, confinement=replace(confinement, limits=held))
+            return await self._launcher.launch(spec, admission.about_to_make)
 
     def _settle(
         self,

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -46,6 +47,8 @@ _POOLS = {
     "pulls": 4,
     "reads": 4,
     "statistics": 16,
+    "sizes": 2,
+    "all_sizes": 1,
     "pings": 2,
     "connections": 2,
 }
@@ -135,7 +138,13 @@ class Connection:
                 return Capabilities.from_info(client.info(), client.version(api_version=False))
             return self.capabilities
 
-        self.capabilities = await self.call("info", "reads", look)
+        now = await self.call("info", "reads", look)
+        # What it has refused, it does not tell.
+        self.capabilities = replace(now, disk=now.disk and self.capabilities.disk)
+
+    def has_no_disk_limits(self) -> None:
+        """Notes that the engine has refused to limit what a container writes."""
+        self.capabilities = replace(self.capabilities, disk=False)
 
     def close(self) -> None:
         """Ends the connection. There is no way back."""

@@ -10,7 +10,7 @@ from docker import APIClient as Client
 from docker.errors import create_api_error_from_http_exception
 from docker.utils import version_lt
 
-from ..errors import ContainerNotFound, InvalidRequest
+from ..errors import ContainerNotFound, DiskLimitUnsupported, InvalidRequest
 from ..models import Blueprint, Container, Listed, Program, Sample, Spec
 from ..payloads import (
     create_body,
@@ -104,14 +104,18 @@ class ContainerCalls:
         `create_id` is written on it, and on the volumes that the engine makes for it: that is how
         they are found when the answer is lost.
 
-        Raises NameInUse, ImageNotFound, InvalidRequest.
+        Raises NameInUse, ImageNotFound, InvalidRequest, DiskLimitUnsupported.
         """
         asked = spec.asked
         if asked.healthcheck is not None and asked.healthcheck.start_interval is not None:
             self._require("1.44", "healthcheck: start_interval needs Docker 25 or newer.")
         body = create_body(spec, ports, create_id)
         body["HostConfig"]["NetworkMode"] = network
-        return await self._create(body, spec.name, spec.image.reference, asked.platform)
+        try:
+            return await self._create(body, spec.name, spec.image.reference, asked.platform)
+        except DiskLimitUnsupported:
+            self._connection.has_no_disk_limits()
+            raise
 
     async def create_again(
         self,

@@ -11,6 +11,7 @@ from .events import container_events
 from .images import ImageCalls
 from .inherited import InheritedLabels
 from .networks import NetworkCalls
+from .sizes import SizeCalls
 from .volumes import VolumeCalls
 
 
@@ -34,6 +35,7 @@ class Engine:
         )
         self.networks = NetworkCalls(connection)
         self.volumes = VolumeCalls(connection)
+        self.sizes = SizeCalls(connection)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -29,6 +29,7 @@ from ..errors import (
     PreconditionFailed,
     RequestTooSlow,
     ShuttingDown,
+    StorageError,
     TooManyChanges,
     TooManyStreams,
     UnavailableError,
@@ -60,6 +61,7 @@ _STATUS: dict[type[OrchestratorError], int] = {
     UpstreamError: 502,
     UnavailableError: 503,
     DeadlineError: 504,
+    StorageError: 507,
 }
 
 

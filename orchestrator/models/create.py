@@ -11,7 +11,16 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 from pydantic.config import JsonDict
 
 from ..labels import LABEL_PREFIX
-from ..quantities import MEMORY_MAX, MEMORY_MIN, MEMORY_PATTERN, parse_memory, whole
+from ..quantities import (
+    DISK_MAX,
+    DISK_MIN,
+    MEMORY_MAX,
+    MEMORY_MIN,
+    MEMORY_PATTERN,
+    parse_disk,
+    parse_memory,
+    whole,
+)
 from .asked import Asked
 from .create_files import Directory, SharedMemory, Tmpfs, Volumes, path_of
 from .create_network import MOST_PORTS, ContainerPorts, ExtraHosts, Hostname, NameServer
@@ -195,6 +204,19 @@ class CreateRequest(Asked, Model):
     )
     pids: Annotated[int, Field(strict=True, ge=1, le=4194304), BeforeValidator(whole)] | None = (
         Field(None, description="Most processes and threads. Default: the setting DEFAULT_PIDS.")
+    )
+    disk: Annotated[int, BeforeValidator(parse_disk)] | None = Field(
+        None,
+        description='What it may write to its own file system: "10g", or bytes, from "1m" to'
+        ' "16t". Refused where the engine\'s storage cannot do it. Default: the setting'
+        " DEFAULT_DISK.",
+        json_schema_extra={
+            "anyOf": [
+                {"type": "string", "pattern": MEMORY_PATTERN},
+                {"type": "integer", "minimum": DISK_MIN, "maximum": DISK_MAX},
+                {"type": "null"},
+            ]
+        },
     )
     restart_policy: Annotated[str, AfterValidator(_restart_policy)] = Field(
         "no",

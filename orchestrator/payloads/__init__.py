@@ -14,7 +14,14 @@ capabilities  what an engine can do, by what it says of itself
 
 from .archives import first_file
 from .capabilities import Capabilities
-from .containers import environment_of, is_husk, parse_container, parse_listed, words
+from .containers import (
+    environment_of,
+    is_husk,
+    parse_container,
+    parse_listed,
+    words,
+    written_of,
+)
 from .create import create_body, fingerprint
 from .images import created_of_volume, is_own_volume, parse_image, program_of
 from .ownership import image_behind_claim
@@ -50,4 +57,5 @@ __all__ = [
     "tunnel_failure",
     "without_control_group",
     "words",
+    "written_of",
 ]

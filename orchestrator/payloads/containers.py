@@ -18,7 +18,7 @@ from ..labels import (
     LABEL_START,
 )
 from ..models import Container, Limits, Listed, Published
-from ..quantities import each_protocol, together
+from ..quantities import each_protocol, parse_size, together
 from .images import variables
 from .ownership import NOTHING, is_ours, without_ours
 
@@ -80,6 +80,7 @@ def parse_container(
             memory=host.get("Memory") or None,
             cpus=_cpus(host),
             pids=host["PidsLimit"] if (host.get("PidsLimit") or 0) > 0 else None,
+            disk=_disk(host),
         ),
         # Between two runs a restarting container has nothing bound, but it will come back for it.
         held_ports=held or (own if status == "restarting" else {}),
@@ -231,6 +232,23 @@ def _cpus(host: Mapping[str, Any]) -> float | None:
         return float(nano) / 1_000_000_000
     quota = host.get("CpuQuota") or 0
     return float(quota) / (host.get("CpuPeriod") or 100_000) if quota > 0 else None
+
+
+def _disk(host: Mapping[str, Any]) -> int | None:
+    """What it may write. Others may have given it a size that only the engine can read."""
+    size = (host.get("StorageOpt") or {}).get("size")
+    try:
+        return parse_size(size, "disk") or None
+    except ValueError:
+        return None
+
+
+def written_of(summary: Mapping[str, Any]) -> int | None:
+    """What a container has written to its own layer, from an entry of a listing that was asked for
+    sizes. The engine leaves out a 0, and says -1 where it cannot tell.
+    """
+    size = int(summary.get("SizeRw") or 0)
+    return None if size < 0 else size
 
 
 def _health(state: Mapping[str, Any]) -> Any:

@@ -124,6 +124,8 @@ def confined_body(confinement: Confinement) -> dict[str, Any]:
     if confinement.log_rotation is not None:
         size, files = confinement.log_rotation
         host["LogConfig"] = {"Type": "json-file", "Config": {"max-size": size, "max-file": files}}
+    if limits.disk is not None:
+        host["StorageOpt"] = {"size": str(limits.disk)}
     if confinement.read_only:
         host["ReadonlyRootfs"] = True
     if confinement.tmpfs:

@@ -25,6 +25,7 @@ def limits_of(request: CreateRequest, settings: Settings) -> Limits:
         memory=request.memory or settings.default_memory,
         cpus=request.cpus or settings.default_cpus or None,
         pids=request.pids or settings.default_pids or None,
+        disk=request.disk or settings.default_disk or None,
     )
 
 

@@ -8,7 +8,7 @@ What the engine may have made for a create whose answer was lost counts once it 
 taken away again (see `leftovers`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from ..quantities import NANO, megabytes
 from ..settings import Settings
 from ..state import Inventory
 
-RESOURCES = ("memory", "cpus", "pids")
+RESOURCES = ("memory", "cpus", "pids")  # of which what is promised counts
 
 
 @dataclass(eq=False)
@@ -43,11 +43,15 @@ class Quotas:
     """Admits creates as long as there is room for what they ask for.
 
     The settings see to it that no container is made without a limit where there is a ceiling.
+    `written` says how many bytes all containers of ours have written, as last counted.
     """
 
-    def __init__(self, inventory: Inventory, settings: Settings) -> None:
+    def __init__(
+        self, inventory: Inventory, settings: Settings, written: Callable[[], int] = lambda: 0
+    ) -> None:
         self._inventory = inventory
         self._settings = settings
+        self._written = written
         self._admitted: set[Admission] = set()
 
     @contextmanager
@@ -86,7 +90,7 @@ class Quotas:
         admission.ports = ports
 
     def _check_one(self, wanted: Limits) -> None:
-        for resource in RESOURCES:
+        for resource in (*RESOURCES, "disk"):
             most, asked = self._setting("max", resource), _units(wanted, resource)
             if most and asked > most:
                 raise OverLimit(
@@ -99,6 +103,7 @@ class Quotas:
                 )
 
     def _check_all(self, wanted: Limits, caller: Caller) -> None:
+        self._check_written()
         allowed = self._allowed(caller)
         totals = {resource: self._setting("total", resource) for resource in RESOURCES}
         if not allowed and not any(totals.values()):
@@ -130,6 +135,19 @@ class Quotas:
                     asked=_number(resource, asked),
                     allowed=_number(resource, total),
                 )
+
+    def _check_written(self) -> None:
+        """What counts is what they have written, not what they may write."""
+        total = self._settings.total_disk
+        if total and (written := self._written()) >= total:
+            raise QuotaExceeded(
+                f"All containers together may write {megabytes(total)} to disk, and have written"
+                f" {megabytes(written)}. Remove a container, or have the operator raise"
+                " TOTAL_DISK.",
+                resource="disk",
+                used=written,
+                allowed=total,
+            )
 
     def _allowed(self, caller: Caller) -> int:
         """How many containers the caller's key may have; 0 is any number."""
@@ -175,6 +193,6 @@ def _number(resource: str, units: int) -> float:
 
 
 def _shown(resource: str, units: int) -> str:
-    if resource == "memory":
-        return f"{megabytes(units)} of memory"
+    if resource in ("memory", "disk"):
+        return f"{megabytes(units)} of {resource}"
     return f"{units / NANO:g} CPUs" if resource == "cpus" else f"{units} processes"

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Header, Query, Response
 
 from .. import errors
 from ..http import audit, holds_secrets, tagged
-from ..http.openapi import CHANGE, CREATE, ENGINE, ONE, READ, RUN, openapi_responses
+from ..http.openapi import CHANGE, CREATE, ENGINE, READ, RUN, openapi_responses
 from ..models import (
     Container,
     ContainerEnv,
@@ -139,14 +139,29 @@ async def running(service: ListedService, shown: Shown, response: Response) -> R
     response_model=Container,
     summary="One container",
     response_description="The container.",
-    responses=openapi_responses((*ONE, errors.EngineUnavailable)),
+    responses=openapi_responses((*READ, *ENGINE)),
 )
 @tagged
 async def container(
-    service: ListedService, shown: Shown, response: Response, key: ContainerKey
+    service: ListedService,
+    shown: Shown,
+    response: Response,
+    key: ContainerKey,
+    size: Annotated[
+        bool,
+        Query(description="Whether to count `written_bytes`, too, which the engine works for."),
+    ] = False,
 ) -> Response:
-    """The container as it is now; a stopped one has no ports."""
-    return shown.answer(response, service.inventory.get(key))
+    """The container as it is now; a stopped one has no ports. With `size=true` the engine walks
+    through the files that it has written, so that takes as long as there are many of them.
+    """
+    found = service.inventory.get(key)
+    if size:
+        service.access.require_read(found)
+        written = await service.written.count(found)
+        found = service.inventory.get(found.full_id)  # it may have changed meanwhile
+        found = found.model_copy(update={"written_bytes": written})
+    return shown.answer(response, found)
 
 
 @router.get(

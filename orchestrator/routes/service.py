@@ -61,6 +61,9 @@ async def health(service: AnyService, trail: AuditTrail, response: Response) -> 
         problem = problem or error  # the watcher's says why there is no connection
     healthy = service.watcher.connected and problem is None
     response.status_code = 200 if healthy else 503
+    warnings = [service.networks.problem, service.disk_sampler.problem]
+    if healthy:  # else it is not known what the engine can do
+        warnings += await service.disk.problems()
     info, age = service.watcher.info, service.inventory.age
     return Health(
         status="healthy" if healthy else "unhealthy",
@@ -78,7 +81,7 @@ async def health(service: AnyService, trail: AuditTrail, response: Response) -> 
             problem=lost,
         ),
         listing_age_s=None if age is None else round(age, 3),
-        warnings=[service.networks.problem] if service.networks.problem else [],
+        warnings=[each for each in warnings if each],
         uptime_s=round(time.monotonic() - service.started, 3),
         version=__version__,
     )

@@ -71,3 +71,37 @@ def test_podman_does_not_keep_the_containers_of_a_network_apart(
     component: str, apart: bool
 ) -> None:
     assert Capabilities.from_info({}, {"Components": [{"Name": component}]}).apart is apart
+
+
+@pytest.mark.parametrize(
+    ("driver", "status", "can"),
+    [
+        ("overlay2", [["Backing Filesystem", "extfs"]], False),  # of 20.10
+        ("overlay2", [["Backing Filesystem", "xfs"], ["Supports d_type", "true"]], True),
+        ("overlay", [["Backing Filesystem", "extfs"]], False),  # Podman's
+        ("overlayfs", [["driver-type", "io.containerd.snapshotter.v1"]], False),  # of 28.5
+        ("btrfs", [["Build Version", "Btrfs v6.2"], ["Library Version", "102"]], True),
+        ("zfs", None, True),
+        ("aufs", [["Backing Filesystem", "xfs"]], False),
+        ("overlay2", "odd", True),
+    ],
+)
+def test_which_storage_may_limit_what_a_container_writes(
+    driver: str, status: object, can: bool
+) -> None:
+    assert Capabilities.from_info({"Driver": driver, "DriverStatus": status}, {}).disk is can
+
+
+def test_what_an_engine_says_of_its_storage() -> None:
+    info = {
+        "Driver": "overlay2",
+        "DriverStatus": [["Backing Filesystem", "extfs"]],
+        "DockerRootDir": "/var/lib/docker",
+        "Name": "host",
+        "OperatingSystem": "Debian GNU/Linux 12 (bookworm)",
+    }
+    found = Capabilities.from_info(info, {})
+    assert found.storage == "overlay2 on extfs"
+    assert (found.data_root, found.host_name) == ("/var/lib/docker", "host")
+    within = Capabilities.from_info(info | {"OperatingSystem": "Docker Desktop"}, {})
+    assert within.data_root is None

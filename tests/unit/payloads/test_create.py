@@ -156,3 +156,9 @@ def test_the_program_is_looked_for_from_the_directory_that_was_asked_for() -> No
     program = spec(request, Image("app:1", directory="/srv")).program
     assert program is not None
     assert list(program.places()) == ["/app/./run"]
+
+
+def test_what_it_may_write_is_an_option_of_the_storage_where_there_is_a_limit() -> None:
+    body = create_body(spec(CreateRequest(disk=2**30)), {}, "c")
+    assert body["HostConfig"]["StorageOpt"] == {"size": "1073741824"}
+    assert "StorageOpt" not in create_body(spec(CreateRequest()), {}, "c")["HostConfig"]

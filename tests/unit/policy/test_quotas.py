@@ -290,3 +290,25 @@ def test_a_key_has_so_many_ports() -> None:
             some.take_ports(nobody, 64, NOBODY)
     with some.admit(SMALL, CI) as third:
         some.take_ports(third, 1, CI)
+
+
+def test_more_disk_than_one_may_have() -> None:
+    ceiling = quotas(max_disk=MIB, default_disk=MIB)
+    with ceiling.admit(Limits(disk=MIB), NOBODY), ceiling.admit(Limits(), NOBODY):
+        pass
+    more = Limits(disk=MIB + 1)
+    with pytest.raises(OverLimit, match="MAX_DISK") as refused, ceiling.admit(more, NOBODY):
+        pytest.fail("it was admitted")
+    assert refused.value.fields == {"resource": "disk", "asked": MIB + 1, "allowed": MIB}
+
+
+def test_what_all_have_written_is_a_quota() -> None:
+    written = [10 * MIB - 1]
+    settings = Settings.model_validate({"total_disk": 10 * MIB})
+    full = Quotas(Inventory(), settings, lambda: written[0])
+    assert admitted(full)
+    written[0] += 1
+    with pytest.raises(QuotaExceeded, match="TOTAL_DISK") as refused, full.admit(SMALL, CI):
+        pytest.fail("it was admitted")
+    assert refused.value.fields == {"resource": "disk", "used": 10 * MIB, "allowed": 10 * MIB}
+    assert admitted(Quotas(Inventory(), Settings(), lambda: 2**50))
