@@ -38,6 +38,8 @@ class Answer:
         """The problem document that it is."""
         if (self.header("content-type") or "").partition(";")[0] != "application/problem+json":
             return None
+        if not self.body:
+            return None  # of HEAD
         found = self.json
         return found if isinstance(found, dict) else None
 

@@ -37,7 +37,7 @@ def two_lengths(target: Target) -> str:
         ("Content-Length: 12", "Content-Length: 13"), ("Content-Length: 12, 13",),
         ("Content-Length: +12",), ("Content-Length: 0x0c",), ("Content-Length: -1",),
         ("Content-Length: 1 2",), ("Content-Length: ١٢",), ("Content-Length : 12",),
-        ("X-A: b\r\n Content-Length: 12", chunked), ("Content-Length:",),
+        ("Content-Length:",),
     ):  # fmt: skip
         for method in ("POST", "GET"):
             head = target.request(method, "/containers/nobody/stop", JSON, *lines, keep=True)
@@ -58,11 +58,11 @@ def bodies_in_chunks(target: Target) -> str:
     """Chunks of wrong, huge or endless sizes, with extensions and trailers in numbers."""
     tally = Tally()
     head = target.request(
-        "POST", "/containers/create", JSON, "Transfer-Encoding: chunked", keep=True
+        "POST", "/containers/nobody/stop", JSON, "Transfer-Encoding: chunked", keep=True
     )
     for body in (
         b"xyz\r\n", b"-1\r\n", b"ffffffffffffffffff\r\n", b"0x2\r\n{}\r\n0\r\n\r\n", b"2\n{}\n0\n\n",
-        b"2;" + b"a" * 70_000 + b"\r\n{}\r\n0\r\n\r\n", b"2\r\n{}xx\r\n0\r\n\r\n", b" 2\r\n{}\r\n",
+        b"2;" + b"a" * 70_000 + b"\r\n{}\r\n0\r\n\r\n", b"2\r\n{}xx\r\n0\r\n\r\n", b" 2\r\n{}\r\n0\r\n\r\n",
         b"0\r\n" + b"X-A: b\r\n" * 9000 + b"\r\n", (b"2710\r\n" + b"x" * 10_000 + b"\r\n") * 9,
     ):  # fmt: skip
         with target.connection() as connection:

@@ -172,6 +172,7 @@ class Target:
         body: object = None,
         host: str | None = None,
         checked: bool = True,
+        seconds: float = SECONDS,
     ) -> Answer:
         """The answer to one request. A body that is no bytes is sent as JSON."""
         if body is not None and not isinstance(body, bytes):
@@ -179,6 +180,7 @@ class Target:
             lines = ("Content-Type: application/json", *lines)
         data = self.request(method, path, *lines, key=key, body=body, host=host)
         with self.connection() as connection:
+            connection.settimeout(max(0.1, min(seconds, self.seconds_left)))
             with suppress(ConnectionError):  # refused before its end; the answer may be here
                 connection.sendall(data)
             answer = Reader(connection).next(method)
@@ -247,7 +249,7 @@ class Target:
         return found
 
     def remove(self, container: str) -> None:
-        answer = self.ask("DELETE", f"/containers/{container}?force=true")
+        answer = self.ask("DELETE", f"/containers/{container}?force=true", seconds=60)
         if answer.status in (200, 404):
             self._made.discard(container)
 
@@ -257,12 +259,13 @@ class Target:
         for attempt in range(4):
             if "writer" not in self.may:
                 return []
-            self.give_time(60)
+            self.give_time(90)
             with suppress(OSError, Fault, LookupError, TypeError):
                 left = sorted(self._made | self._found())
                 if not left and attempt:
                     return []
-                for each in left:
+            for each in left:
+                with suppress(OSError, Fault):
                     self.remove(each)
             time.sleep(0.5 * attempt)
         return left
