@@ -69,10 +69,7 @@ class Target:
             if live.status != 200:
                 raise Unusable(f"{self.netloc} answers GET /health/live with {live}")
             self._look_at_keys()
-            with self.connection() as connection:
-                connection.sendall(b"no HTTP at all\r\n\r\n")
-                found = Reader(connection).next()
-            if found is not None and found.code == "malformed-request":
+            if self._has_own_connections():
                 self.may.add("own connections")
         except (OSError, Fault) as error:
             raise Unusable(
@@ -80,6 +77,14 @@ class Target:
             ) from error
         lacking = [why for need, why in NEEDS.items() if need not in self.may]
         return "; ".join(lacking) or "nothing is left out"
+
+    def _has_own_connections(self) -> bool:
+        """Whether what is no HTTP is refused in the service's own words."""
+        with suppress(OSError, Fault), self.connection() as connection:
+            connection.sendall(b"no HTTP at all\r\n\r\n")
+            found = Reader(connection).next()
+            return found is not None and found.code == "malformed-request"
+        return False
 
     def _look_at_keys(self) -> None:
         without = self.ask("GET", "/containers", key=None, checked=False)
@@ -172,7 +177,7 @@ class Target:
         body: object = None,
         host: str | None = None,
         checked: bool = True,
-        seconds: float = SECONDS,
+        seconds: float | None = None,
     ) -> Answer:
         """The answer to one request. A body that is no bytes is sent as JSON."""
         if body is not None and not isinstance(body, bytes):
@@ -180,7 +185,7 @@ class Target:
             lines = ("Content-Type: application/json", *lines)
         data = self.request(method, path, *lines, key=key, body=body, host=host)
         with self.connection() as connection:
-            connection.settimeout(max(0.1, min(seconds, self.seconds_left)))
+            connection.settimeout(max(0.1, min(seconds or SECONDS, self.seconds_left)))
             with suppress(ConnectionError):  # refused before its end; the answer may be here
                 connection.sendall(data)
             answer = Reader(connection).next(method)
