@@ -120,6 +120,7 @@ def test_what_was_made_goes_when_it_is_interrupted(
 ) -> None:
     service, arguments = shape
     command = [sys.executable, "-m", "tests.security.attack", service.url, "--only", "stops-of"]
+    assert made_by_attacks(docker_client) == []
     with subprocess.Popen(
         [*command, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as attacker:
@@ -217,9 +218,9 @@ def test_faults_are_found(naive: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_faults_are_told_and_make_the_exit_code(
     naive: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, found = attacked(naive, "--only", "doors/")
+    code, found = attacked(naive, "--only", "doors/na")
     assert code == 1
-    assert {each["outcome"] for each in found} >= {"FAULT", "skipped"}
+    assert {each["outcome"] for each in found} == {"FAULT"}
     assert main([naive, "--only", "doors/files"]) == 1
     told = capsys.readouterr().out
     assert re.search(r"^FAULT    doors/files-of-the-machine: Paths that .* — /static", told, re.M)

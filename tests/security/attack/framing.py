@@ -147,10 +147,10 @@ def too_much(target: Target) -> str:
     )
     post = post.removesuffix(b"\r\n") + f"{JSON}\r\n".encode()
     for data, *allowed in (
-        (get + b"X-A: " + b"x" * 100_000, 431), (get + b"A: b\r\n" * 101 + b"\r\n", 431),
+        (get + b"X-A: " + b"x" * 100_000, 431), (get + b"A: b\r\n" * 101 + b"\r\n", 401, 431),
         (b"GET /" + b"x" * 100_000, 414, 431), (get + b"X" * 100_000, 431, 400),
-        (b"GET /" + b"x" * 8192 + b" HTTP/1.1\r\n" + host + b"\r\n", 414),
-        (b"GET /?" + b"x" * 9000 + b" HTTP/1.1\r\n" + host + b"\r\n", 414),
+        (b"GET /" + b"x" * 8192 + b" HTTP/1.1\r\n" + host + b"\r\n", 401, 414),
+        (b"GET /?" + b"x" * 9000 + b" HTTP/1.1\r\n" + host + b"\r\n", 401, 414),
         (post + b"Content-Length: 99999999999999999999\r\n\r\n", 401, 403, 413),
         (post + b"Content-Length: 1000000000\r\n\r\n" + b"x" * 200_000, 401, 403, 413),
         (post + b"Content-Length: " + b"9" * 9000 + b"\r\n\r\n", 400, 401, 403, 413, 431),

@@ -18,13 +18,14 @@ class Holds:
     """What a process holds at one moment."""
 
     memory: int  # bytes
-    descriptors: int
+    descriptors: int  # but for those of control groups, which it has for each container that runs
     threads: int
+    groups: int  # those of control groups
 
     def __str__(self) -> str:
         return (
             f"{self.memory / (1 << 20):.1f} MB, {self.descriptors} descriptors,"
-            f" {self.threads} threads"
+            f" {self.threads} threads and {self.groups} files of containers"
         )
 
 
@@ -47,8 +48,13 @@ def holds(pid: int) -> Holds:
     """Raises OSError where it is gone, or somebody else's."""
     status = (PROC / str(pid) / "status").read_text()
     numbers = dict(re.findall(r"^(VmRSS|Threads):\s+(\d+)", status, re.MULTILINE))
-    descriptors = sum(1 for _ in (PROC / str(pid) / "fd").iterdir())
-    return Holds(int(numbers["VmRSS"]) * 1024, descriptors, int(numbers["Threads"]))
+    opened = []
+    for each in (PROC / str(pid) / "fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            opened.append(str(each.readlink()))
+    groups = sum("/cgroup/" in each for each in opened)
+    memory, threads = int(numbers["VmRSS"]) * 1024, int(numbers["Threads"])
+    return Holds(memory, len(opened) - groups, threads, groups)
 
 
 def _listening(port: int) -> set[str]:
