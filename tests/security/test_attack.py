@@ -1,4 +1,5 @@
-"""The suite of attacks: it holds against the service as it is run, finds faults where there are some,
+"""The suite of attacks: it holds against the service as it is run, finds faults where there are
+some,
 and attacks nobody's machine but one's own.
 """
 
@@ -24,6 +25,7 @@ from tests.conftest import ROOT, Service, free_port, wait_until
 from tests.security.attack import addresses, doors, run
 from tests.security.attack.__main__ import main
 from tests.security.attack.elsewhere import ELSEWHERE
+from tests.security.attack.registry import NEEDS
 from tests.security.attack.target import LABEL, Target
 
 KEYS = {"one": "one-" * 8, "two": "two-" * 8}
@@ -89,7 +91,7 @@ def test_the_service_holds(
     # With two keys nothing is left out; without any, what is about keys.
     skipped = {each["saw"] for each in found if each["outcome"] == "skipped"}
     assert skipped <= (set() if arguments else {"the service asks for no keys",
-                                                run.NEEDS["two callers"]})  # fmt: skip
+                                                NEEDS["two callers"]})  # fmt: skip
     assert len(made_by_attacks(docker_client)) <= before
 
 
@@ -106,9 +108,7 @@ def test_without_a_key_only_what_needs_none_is_tried(
     assert code == 0
     assert outcomes["doors/nothing-without-a-key"] == "held"
     assert outcomes["creates/one-name-at-once"] == "skipped"
-    assert {each["saw"] for each in found if each["outcome"] == "skipped"} <= set(
-        run.NEEDS.values()
-    )
+    assert {each["saw"] for each in found if each["outcome"] == "skipped"} <= set(NEEDS.values())
     assert before.status_code == 200
     assert not [each for each in made_by_attacks(docker_client) if each["State"] == "created"]
 
@@ -173,7 +173,11 @@ class Naive(http.server.BaseHTTPRequestHandler):
             return 200, {"home": f"http://{self.headers.get('X-Forwarded-Host') or 'here'}/"}
         return 200, []
 
-    do_GET = do_POST = do_DELETE = do_HEAD = do_OPTIONS = do_PUT = do_PATCH = answer
+    def __getattr__(self, name: str) -> Any:
+        """Each method is answered alike."""
+        if name.startswith("do_"):
+            return self.answer
+        raise AttributeError(name)
 
     def log_message(self, *_: object) -> None:
         pass

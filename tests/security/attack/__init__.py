@@ -2,16 +2,19 @@
 
     python -m tests.security.attack http://127.0.0.1:8000 --key "$API_KEY"
 
-It is for those who run the service, against an installation of their own: it takes addresses of this
+It is for those who run the service, against an installation of their own: it takes addresses of
+this
 machine and of private networks only, unless `--i-run-this-service` is said. Each attack is bounded,
-in how much it sends and in how long it takes; `--flood` sends 20,000 requests and aborts 30,000 more.
+in how much it sends and in how long it takes; `--flood` sends 20,000 requests and aborts 30,000
+more.
 Containers are made only where the key lets it (or the service asks for none), under names with a
 prefix by chance. They are removed at the end, also after an interruption.
 
 It needs Python alone, and nothing of the service: it sees what any caller can see.
 
     registry    what an attack is, how one ends, and when one is skipped
-    run         runs them one after the other, and looks after each whether the service still answers
+    run         runs them one after the other, and looks after each whether the service still
+    answers
     target      the installation: connections, keys, containers that were made
     answers     reads answers, and knows what no answer may be (a 500, a trace, a path, no problem)
     addresses   which addresses may be attacked

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from . import __doc__ as ABOUT
+from . import __doc__ as about
 from . import process, run
 from .elsewhere import ELSEWHERE
 from .target import Target, Unusable
@@ -21,7 +21,7 @@ from .target import Target, Unusable
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.security.attack",
-        description=ABOUT,
+        description=about,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("url", nargs="?", metavar="URL", help="of the service")

@@ -28,7 +28,9 @@ def somebody_elses_address(target: Target) -> str:
         raise Skipped(f"more than {STREAMS} streams are allowed to one caller here")
     told = f"of {STREAMS} streams {refused[0]} were refused, and with other addresses {refused[1]}"
     if refused[1] < refused[0]:
-        raise Fault(f"{told} (TRUSTED_PROXIES would do that, or uvicorn without --no-proxy-headers)")
+        raise Fault(
+            f"{told} (TRUSTED_PROXIES would do that, or uvicorn without --no-proxy-headers)"
+        )
     return told
 
 
@@ -69,8 +71,10 @@ def _opens(target: Target) -> bool:
 def addresses_that_are_none(target: Target) -> str:
     """X-Forwarded-For with thousands of letters, line ends, scripts and broken addresses."""
     tally = Tally()
-    for value in ("x" * 3000, "1.1.1.1," * 900, "::1, ::1%eth0", "999.1.1.1", "<script>", "'--", ",,,",
-                  "[::1]:80", "unknown", "for=1.1.1.1", "\x7f", "é" * 100, "127.0.0.1"):  # fmt: skip
+    for value in ("x" * 3000, "1.1.1.1," * 900, "::1, ::1%eth0", "999.1.1.1", "<script>", "'--",
+    ",,,",
+                  "[::1]:80", "unknown", "for=1.1.1.1", "\x7f",
+                  "é" * 100, "127.0.0.1"):  # fmt: skip
         for path in ("/nothing", "/containers/nobody"):
             for answer in target.send(target.request("GET", path, f"X-Forwarded-For: {value}")):
                 tally.add(value, answer, 400, 401, 404, 503)
@@ -81,7 +85,7 @@ def addresses_that_are_none(target: Target) -> str:
 
 @attack()
 def another_place(target: Target) -> str:
-    """X-Forwarded-Host, -Prefix and -Proto, with which addresses in answers would lead elsewhere."""
+    """X-Forwarded-Host, -Prefix and -Proto, which would have answers lead elsewhere."""
     tally = Tally()
     lines = ["X-Forwarded-Host: evil.example", "X-Forwarded-Prefix: /evil.example",
              "X-Forwarded-Proto: ftp", "Forwarded: host=evil.example;proto=https",

@@ -1,6 +1,7 @@
 """What may be asked of a create: the host, another's name, an odd image, more than there is.
 
-What is asked for is never started, unless an attack is about that; what is made though it should have
+What is asked for is never started, unless an attack is about that; what is made though it should
+have
 been refused goes at the end.
 """
 
@@ -17,7 +18,77 @@ from .registry import attack
 from .target import Target
 
 # By the engine's names, and as its clients call them.
-FIELDS = ["Privileged", "Binds", "Devices", "DeviceRequests", "DeviceCgroupRules", "CapAdd", "CapDrop", "SecurityOpt", "PidMode", "IpcMode", "UTSMode", "UsernsMode", "NetworkMode", "CgroupParent", "CgroupnsMode", "Runtime", "VolumesFrom", "Mounts", "Links", "GroupAdd", "Sysctls", "OomScoreAdj", "OomKillDisable", "PortBindings", "PublishAllPorts", "MaskedPaths", "ReadonlyPaths", "LogConfig", "RestartPolicy", "AutoRemove", "StorageOpt", "HostConfig", "NetworkingConfig", "ContainerIDFile", "VolumeDriver", "Annotations", "privileged", "binds", "devices", "cap_add", "cap_drop", "security_opt", "pid_mode", "ipc_mode", "uts_mode", "userns_mode", "network_mode", "network", "networks", "cgroup_parent", "runtime", "volumes_from", "mounts", "links", "group_add", "sysctls", "oom_score_adj", "host_config", "publish", "ports", "log_config", "device_cgroup_rules", "gpus", "storage_opt", "auto_remove", "kernel_memory", "__class__", "__proto__", "constructor"]
+FIELDS = [
+    "Privileged",
+    "Binds",
+    "Devices",
+    "DeviceRequests",
+    "DeviceCgroupRules",
+    "CapAdd",
+    "CapDrop",
+    "SecurityOpt",
+    "PidMode",
+    "IpcMode",
+    "UTSMode",
+    "UsernsMode",
+    "NetworkMode",
+    "CgroupParent",
+    "CgroupnsMode",
+    "Runtime",
+    "VolumesFrom",
+    "Mounts",
+    "Links",
+    "GroupAdd",
+    "Sysctls",
+    "OomScoreAdj",
+    "OomKillDisable",
+    "PortBindings",
+    "PublishAllPorts",
+    "MaskedPaths",
+    "ReadonlyPaths",
+    "LogConfig",
+    "RestartPolicy",
+    "AutoRemove",
+    "StorageOpt",
+    "HostConfig",
+    "NetworkingConfig",
+    "ContainerIDFile",
+    "VolumeDriver",
+    "Annotations",
+    "privileged",
+    "binds",
+    "devices",
+    "cap_add",
+    "cap_drop",
+    "security_opt",
+    "pid_mode",
+    "ipc_mode",
+    "uts_mode",
+    "userns_mode",
+    "network_mode",
+    "network",
+    "networks",
+    "cgroup_parent",
+    "runtime",
+    "volumes_from",
+    "mounts",
+    "links",
+    "group_add",
+    "sysctls",
+    "oom_score_adj",
+    "host_config",
+    "publish",
+    "ports",
+    "log_config",
+    "device_cgroup_rules",
+    "gpus",
+    "storage_opt",
+    "auto_remove",
+    "kernel_memory",
+    "__class__",
+    "__proto__",
+    "constructor",
+]
 
 
 def _refused(target: Target, bodies: list[dict[str, Any]], *allowed: int | str) -> str:
@@ -41,7 +112,8 @@ def ways_to_the_host(target: Target) -> str:
     """Values that lead to the host's files, its network, or the engine's own descriptors."""
     bodies: list[dict[str, Any]] = [
         *({"volumes": [each]} for each in (
-            "/:/host", "/var/run/docker.sock:/s", "../x:/x", "./x:/x", "~:/x", "x:/proc", "x:/sys/fs",
+            "/:/host", "/var/run/docker.sock:/s", "../x:/x", "./x:/x", "~:/x", "x:/proc",
+            "x:/sys/fs",
             "x:/dev", "x:/a:rshared", "x:/a:z", "//:/a", "x:../a", "x:/", "C:\\:/x", "x:/a:rw:ro",
             "x:/dev/../proc", "\x00:/x", "/etc")),
         *({"workdir": each} for each in (
@@ -93,8 +165,10 @@ def names_that_could_be_ids(target: Target) -> str:
 def names_of_the_services_own(target: Target) -> str:
     """Names that are paths of the service, or that it gives itself, or that are none."""
     names: list[Any] = [
-        "create", "running", "stats", "CREATE", "a.moving.b", f"{target.name()}.moving.0123456789ab",
-        "keyed-0123456789abcdef", "", ".", "..", "-a", "a", "a/b", "a b", "a\n", "a\x00b", "é", "a" * 129,
+        "create", "running", "stats", "CREATE", "a.moving.b",
+        f"{target.name()}.moving.0123456789ab",
+        "keyed-0123456789abcdef", "", ".", "..", "-a", "a", "a/b", "a b", "a\n", "a\x00b", "é",
+        "a" * 129,
         "../a", "a?b", "a#b", "a%2fb", "/a", 7, None, ["a"], True, {"a": 1},
     ]  # fmt: skip
     tally = Tally()
@@ -125,9 +199,11 @@ def odd_images(target: Target) -> str:
     """References of images that are paths, options, addresses, or nothing."""
     odd: list[Any] = [
         "", " ", "-v", "--privileged", "../../etc/passwd", "/etc/passwd", "file:///etc/passwd",
-        "http://evil.invalid/x", "a b", "a\x00b", "a\n", "é", "A/B:C", "a:", ":a", "a@", "a@sha256:00",
+        "http://evil.invalid/x", "a b", "a\x00b", "a\n", "é", "A/B:C", "a:", ":a", "a@",
+        "a@sha256:00",
         "a@md5:" + "0" * 32, "sha256:" + "0" * 64, "0" * 64, "a" * 513, "a//b", "a:b:c", "scratch",
-        "a/" * 200 + "a", "localhost:99999/a", "[::1]:5000/a", "user:pass@host.invalid/a", "a:" + "t" * 129,
+        "a/" * 200 + "a", "localhost:99999/a", "[::1]:5000/a", "user:pass@host.invalid/a",
+        "a:" + "t" * 129,
         "${x}", "$(id)", "`id`", "*", "%00", {"a": 1}, ["a"], 7, True,
     ]  # fmt: skip
     tally = Tally()
@@ -238,8 +314,10 @@ def secrets_in_answers(target: Target) -> str:
 def odd_environments(target: Target) -> str:
     """Environments, commands and labels with bytes, names and sizes that are none."""
     bodies: list[dict[str, Any]] = [
-        {"env": {"A=B": "c"}}, {"env": {"": "x"}}, {"env": {"A": "a\x00b"}}, {"env": {"A\x00": "b"}},
-        {"env": {f"A{n}": "" for n in range(1001)}}, {"env": ["A=B"]}, {"env": "A=B"}, {"env": {"A": []}},
+        {"env": {"A=B": "c"}}, {"env": {"": "x"}}, {"env": {"A": "a\x00b"}},
+        {"env": {"A\x00": "b"}},
+        {"env": {f"A{n}": "" for n in range(1001)}}, {"env": ["A=B"]}, {"env": "A=B"},
+        {"env": {"A": []}},
         {"command": ["a\x00b"]}, {"command": [7]}, {"command": "'"}, {"command": {}},
         {"entrypoint": ["a\x00"]}, {"labels": {"": "x"}}, {"labels": ["a"]}, {"labels": {"a": 1}},
         {"labels": {"a\x00": "b"}}, {"user": "a b"}, {"user": "a:b:c"}, {"user": "a\x00"},
@@ -269,10 +347,13 @@ def bodies_that_are_no_create(target: Target) -> str:
     """JSON that is deep, broken, doubled, no object, or no JSON."""
     tally = Tally()
     for body in (
-        b"[" * 20_000, b'{"env":' * 5000, b'{"name":"a","name":"b"', b"\xef\xbb\xbf{}x", b"\x00", b"x=1",
-        b'{"cpus":1e999}', b'{"pids":NaN}', b"{}{}", b'{"env":{"A":"\\ud800"}}', b'{"\xff":1}', b"[]",
+        b"[" * 20_000, b'{"env":' * 5000, b'{"name":"a","name":"b"', b"\xef\xbb\xbf{}x", b"\x00",
+        b"x=1",
+        b'{"cpus":1e999}', b'{"pids":NaN}', b"{}{}", b'{"env":{"A":"\\ud800"}}', b'{"\xff":1}',
+        b"[]",
         b'"create"', b"7", b'{"pids":' + b"9" * 5000 + b"}", b'{"cpus":' + b"9" * 5000 + b"}", b"{",
-        '{"name": "-"}'.encode("utf-16"), b'{"a":' + b"[" * 30_000, b"{'name': 'a'}", b"<x/>", b'{"name":"-",}',
+        '{"name": "-"}'.encode("utf-16"), b'{"a":' + b"[" * 30_000, b"{'name': 'a'}", b"<x/>",
+        b'{"name":"-",}',
     ):  # fmt: skip
         answer = target.ask(
             "POST", "/containers/create", "Content-Type: application/json", body=body

@@ -1,4 +1,5 @@
-"""Who is let in: paths, names, methods, keys and headers, each written in ways that nobody expects."""
+"""Who is let in: paths, names, methods, keys and headers, each written in ways that nobody
+expects."""
 
 import base64
 import secrets
@@ -12,7 +13,8 @@ ROUTES = [
     ("GET", "/"), ("GET", "/health"), ("GET", "/health/ready"), ("GET", "/metrics"),
     ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/system/stats"),
     ("GET", "/system/stats/history"), ("GET", "/containers"), ("GET", "/containers/running"),
-    ("GET", "/containers/stats"), ("GET", "/containers/stats/stream"), ("GET", "/containers/nobody"),
+    ("GET", "/containers/stats"), ("GET", "/containers/stats/stream"), ("GET",
+    "/containers/nobody"),
     ("GET", "/containers/nobody/env"), ("GET", "/containers/nobody/stats"),
     ("GET", "/containers/nobody/stats/history"), ("GET", "/containers/nobody/stats/stream"),
     ("GET", "/ports"), ("GET", "/ports/8001"), ("GET", "/volumes"), ("POST", "/containers"),
@@ -150,7 +152,8 @@ def names_of_others(target: Target) -> str:
     """Names in Host that are somebody else's, as after DNS rebinding."""
     tally = Tally()
     for host in (
-        "evil.example", f"evil.example:{target.port}", "evil.example:80", f"{target.host}.evil.example",
+        "evil.example", f"evil.example:{target.port}", "evil.example:80",
+        f"{target.host}.evil.example",
         "evil-localhost", "localhost.evil.example", "10.255.255.254", "2130706433", "0x7f000001",
         "127.0.0.1@evil.example", "evil.example#localhost", "localhost,evil.example", "[::1]evil",
         "127.0.0.1:80:80", "evil.example\tlocalhost", "[::ffff:203.0.113.1]", "*", "_", "a" * 300,
@@ -212,7 +215,8 @@ def pages_of_others(target: Target) -> str:
 def forms_of_pages(target: Target) -> str:
     """Bodies as a form of any page can send them, without asking before."""
     tally = Tally()
-    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=a",
+    for kind in ("text/plain", "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=a",
                  "text/plain; a=application/json", "application/jsonp", "text/json", "",
                  "application/json, text/plain", "*/*"):  # fmt: skip
         answer = target.ask(
@@ -261,7 +265,8 @@ def parts_of_urls(target: Target) -> str:
     """Ids, numbers and queries that are no text, no number, too long, or too many."""
     tally = Tally()
     odd = ["%00", "%ff%fe", "%", "%zz", "%0d%0aX-Evil:%201", "..", ".", "%2e%2e", "a" * 4000, "*",
-           "%F0%9F%92%A3", "'%20OR%201=1--", "%7B%7D", "$(id)", "%3Cscript%3E", "-", "_", "+", " "[:0],
+           "%F0%9F%92%A3", "'%20OR%201=1--", "%7B%7D", "$(id)", "%3Cscript%3E", "-", "_", "+",
+           " "[:0],
            "%e2%80%ae", "{id}", "nobody?x", "a%2fb"]  # fmt: skip
     for each in odd:
         for path in (f"/containers/{each}", f"/containers/{each}/stats", f"/ports/{each}",
@@ -277,7 +282,8 @@ def parts_of_urls(target: Target) -> str:
                         tally.fault(path, f"a script comes back as {kind}")
     for number in ("nan", "inf", "-1", "1e999", "9" * 400, "0x10", "1_0", "", "٣", "1.5.2", "true",
                    "-0", "99999-12-31T00:00:00Z", "0000-00-00T00:00:00Z"):  # fmt: skip
-        for path in (f"/system/stats/history?step={number}", f"/system/stats/history?since={number}",
+        for path in (f"/system/stats/history?step={number}",
+        f"/system/stats/history?since={number}",
                      f"/containers/stats?top={number}", f"/ports/{number}",
                      f"/containers/nobody/stats/stream?every={number}&limit=1",
                      f"/containers?managed={number}"):  # fmt: skip
@@ -296,17 +302,19 @@ def parts_of_urls(target: Target) -> str:
 
 @attack()
 def rare_headers(target: Target) -> str:
-    """Headers that change what a request means: Range, If-Match, Upgrade, Expect, Accept-Encoding."""
+    """Headers that change a request: Range, If-Match, Upgrade, Expect, Accept-Encoding."""
     tally = Tally()
     tags = ", ".join(f'"{secrets.token_hex(8)}"' for _ in range(800))
     for line in (
         "Range: bytes=0-0,1-1,2-2" + ",3-3" * 2000, "Range: bytes=-9999999999999999999",
         "If-Match: *", "If-None-Match: " + tags, "If-None-Match: W/\"", "If-Modified-Since: never",
-        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: a\r\nSec-WebSocket-Version: 13",
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13",
         "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk",
         "Expect: 100-continue", "Expect: 200-ok", "Accept: " + "a/b;q=0.1," * 2500,
-        "Accept-Encoding: " + "gzip;q=0.5," * 2500, "Accept-Encoding: gzip;q=nan", "Accept-Language: *",
-        "Connection: close, host, authorization", "Content-Type: " + "a" * 9000, "Cookie: " + "a=b;" * 6000,
+        "Accept-Encoding: " + "gzip;q=0.5," * 2500, "Accept-Encoding: gzip;q=nan",
+        "Accept-Language: *",
+        "Connection: close, host, authorization",
+        "Content-Type: " + "a" * 9000, "Cookie: " + "a=b;" * 6000,
         "X-Request-ID: " + "x" * 9000, "TE: trailers", "Max-Forwards: 0", "Via: 1.1 evil",
     ):  # fmt: skip
         for path in ("/containers", "/openapi.json"):

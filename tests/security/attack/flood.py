@@ -1,4 +1,5 @@
-"""Many requests of all kinds, and many that are broken off: what the service holds afterwards is what
+"""Many requests of all kinds, and many that are broken off: what the service holds afterwards is
+what
 it held before.
 
 In a small size, unless `--flood` is said.
@@ -29,7 +30,8 @@ SLOWEST = 5.0  # seconds that another caller waits at most
 def _mixture(target: Target) -> list[bytes]:
     """Requests of all kinds; none of them makes anything."""
     ask, kind = target.request, "Content-Type: application/json"
-    gets = ["/", "/health/live", "/health", "/containers", "/containers/running", "/ports", "/volumes",
+    gets = ["/", "/health/live", "/health", "/containers", "/containers/running", "/ports",
+    "/volumes",
             "/containers/nobody", "/containers/stats", "/system/stats", "/nothing", "/metrics",
             "/containers?state=running&name=x", "/ports/1", "/openapi.json", "/containers/%00",
             "/containers/stats/stream?limit=1&every=x", "/docs"]  # fmt: skip
@@ -190,5 +192,5 @@ def mixed_requests(target: Target) -> str:
 
 @attack()
 def aborted_requests(target: Target) -> str:
-    """Requests that are broken off before, in the middle of, and behind their end, by eight at once."""
+    """Requests that are broken off before, within, and behind their end, by eight at once."""
     return _flooded(target, _broken_off, (FULL if target.full else SMALL)[1])

@@ -61,8 +61,10 @@ def bodies_in_chunks(target: Target) -> str:
         "POST", "/containers/nobody/stop", JSON, "Transfer-Encoding: chunked", keep=True
     )
     for body in (
-        b"xyz\r\n", b"-1\r\n", b"ffffffffffffffffff\r\n", b"0x2\r\n{}\r\n0\r\n\r\n", b"2\n{}\n0\n\n",
-        b"2;" + b"a" * 70_000 + b"\r\n{}\r\n0\r\n\r\n", b"2\r\n{}xx\r\n0\r\n\r\n", b" 2\r\n{}\r\n0\r\n\r\n",
+        b"xyz\r\n", b"-1\r\n", b"ffffffffffffffffff\r\n", b"0x2\r\n{}\r\n0\r\n\r\n",
+        b"2\n{}\n0\n\n",
+        b"2;" + b"a" * 70_000 + b"\r\n{}\r\n0\r\n\r\n", b"2\r\n{}xx\r\n0\r\n\r\n",
+        b" 2\r\n{}\r\n0\r\n\r\n",
         b"0\r\n" + b"X-A: b\r\n" * 9000 + b"\r\n", (b"2710\r\n" + b"x" * 10_000 + b"\r\n") * 9,
     ):  # fmt: skip
         with target.connection() as connection:
@@ -93,8 +95,10 @@ def what_is_no_http(target: Target) -> str:
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET / HTTP/9.9\r\n" + host + b"\r\n",
         b"GET /\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"GET  / HTTP/1.1\r\n" + host + b"\r\n",
         b"GET / HTTP/1.1 \r\n" + host + b"\r\n", b"\xff\xfe\r\n\r\n", b" GET / HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\n" + host + b"no colon\r\n\r\n", b"GET /\x00 HTTP/1.1\r\n" + host + b"\r\n",
-        b"GET / HTTP/1.1\r\n" + host + b"X-A: \x00\r\n\r\n", b"GET nothing HTTP/1.1\r\n" + host + b"\r\n",
+        b"GET / HTTP/1.1\r\n" + host + b"no colon\r\n\r\n",
+        b"GET /\x00 HTTP/1.1\r\n" + host + b"\r\n",
+        b"GET / HTTP/1.1\r\n" + host + b"X-A: \x00\r\n\r\n",
+        b"GET nothing HTTP/1.1\r\n" + host + b"\r\n",
         b"GET / HTTP/1.1\r\n" + host + b": nameless\r\n\r\n", b"*" * 3000 + b"\r\n\r\n",
         b"GET / HTTP/1.1\r\n" + host + b"X(A): b\r\n\r\n",
     ):  # fmt: skip
@@ -116,7 +120,7 @@ def _checked(target: Target, answer: Answer | None) -> Answer | None:
 
 @attack()
 def headers_in_texts(target: Target) -> str:
-    """Line ends in paths, queries and values, with which an answer would get headers of the caller."""
+    """Line ends in paths, queries and values, which would bring headers into an answer."""
     tally = Tally()
     evil = "%0d%0aX-Evil:%20yes%0d%0a%0d%0a"
     for path in (f"/{evil}", f"/containers/{evil}", f"/containers?name={evil}", f"/docs?{evil}",
@@ -154,7 +158,8 @@ def too_much(target: Target) -> str:
         (post + b"Content-Length: 99999999999999999999\r\n\r\n", 401, 403, 413),
         (post + b"Content-Length: 1000000000\r\n\r\n" + b"x" * 200_000, 401, 403, 413),
         (post + b"Content-Length: " + b"9" * 9000 + b"\r\n\r\n", 400, 401, 403, 413, 431),
-        (post + b"Transfer-Encoding: chunked\r\n\r\n" + (b"2710\r\n" + b"x" * 10_000 + b"\r\n") * 900,
+        (post + b"Transfer-Encoding: chunked\r\n\r\n"
+         + (b"2710\r\n" + b"x" * 10_000 + b"\r\n") * 900,
          401, 403, 413),
     ):  # fmt: skip
         with target.connection() as connection:

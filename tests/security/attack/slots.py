@@ -91,7 +91,7 @@ class _AtOnce:
 
 @attack("writer", "engine")
 def stops_of_one_container(target: Target) -> str:
-    """60 stops of a container that does not listen to its stop signal; others are served meanwhile."""
+    """60 stops of a container that ignores its stop signal; others are served meanwhile."""
     made = target.created(start=True, stop_signal=IGNORED)
     tally = Tally()
     stops = _AtOnce(target, f"/containers/{made['id']}/stop?timeout=6", 60)
@@ -107,7 +107,7 @@ def stops_of_one_container(target: Target) -> str:
 
 @attack("writer", "engine")
 def changes_of_one_container(target: Target) -> str:
-    """40 restarts of one container, whose callers hang up; others are served, then it is removed."""
+    """40 restarts of one container, whose callers hang up; others are served, it is removed."""
     made = target.created(start=True)
     tally = Tally()
     data = target.request("POST", f"/containers/{made['id']}/restart?timeout=0", keep=True)

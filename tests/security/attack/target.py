@@ -1,4 +1,5 @@
-"""The installation that is attacked: connections to it, callers of it, and containers made there."""
+"""The installation that is attacked: connections to it, callers of it, and containers made
+there."""
 
 import json
 import secrets
@@ -24,7 +25,7 @@ class Unusable(Exception):
 
 
 class Target:
-    """An installation, by its URL. Every connection goes to the one address that was found first."""
+    """An installation, by its URL. Every connection goes to the address that was found first."""
 
     def __init__(
         self,
