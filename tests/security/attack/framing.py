@@ -4,6 +4,7 @@ Where another server has the connections (`uvicorn main:app`, a proxy), its refu
 way, and what it takes is not the service's to refuse.
 """
 
+import select
 import socket
 import struct
 import threading
@@ -194,20 +195,20 @@ def slow_senders(target: Target) -> str:
         for number in range(40):
             connection = stack.enter_context(target.connection())
             connection.sendall(starts[number % 4])
-            connection.settimeout(0.001)
             waiting[connection] = Reader(connection)
         while waiting and time.monotonic() - started < SLOW_SECONDS:
-            for connection, reader in list(waiting.items()):
-                with suppress(TimeoutError):
-                    with suppress(ConnectionError):
-                        connection.sendall(b"a" if reader is not None else b"")
-                    if (answer := reader.next()) is not None:
+            for connection in waiting:
+                with suppress(ConnectionError):
+                    connection.sendall(b"a")
+            for connection in select.select(list(waiting), [], [], 0)[0]:
+                with suppress(ConnectionError):
+                    if (answer := waiting[connection].next()) is not None:
                         tally.add(
                             "a slow sender", _checked(target, answer), 401, 403, 408, 413, 400
                         )
                     else:
                         tally.add("a slow sender", None, "closed")
-                    del waiting[connection]
+                del waiting[connection]
             asked = time.monotonic()
             if target.ask("GET", "/health/live", key=None).status != 200:
                 raise Fault("meanwhile GET /health/live was refused")
