@@ -73,6 +73,8 @@ def shape(
         arguments = ["--key", KEYS["one"], "--other-key", KEYS["two"]]
     service = Service(folder, settings)
     service.start()
+    key = {"Authorization": f"Bearer {KEYS['one']}"}
+    wait_until(lambda: service.client.get("/health/ready", headers=key).status_code == 200, 20)
     yield service, arguments
     service.stop()
     service.client.close()

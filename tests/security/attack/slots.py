@@ -107,12 +107,12 @@ def stops_of_one_container(target: Target) -> str:
 
 @attack("writer", "engine")
 def changes_of_one_container(target: Target) -> str:
-    """40 restarts of one container, whose callers hang up; others are served, it is removed."""
+    """12 restarts of one container, whose callers hang up; others are served, it is removed."""
     made = target.created(start=True)
     tally = Tally()
     data = target.request("POST", f"/containers/{made['id']}/restart?timeout=0", keep=True)
     with ExitStack() as stack:
-        for _ in range(40):
+        for _ in range(12):
             stack.enter_context(target.connection()).sendall(data)
         started = time.monotonic()
         other = target.create(key=target.other_key or "")
@@ -124,7 +124,7 @@ def changes_of_one_container(target: Target) -> str:
     started = time.monotonic()
     path = f"/containers/{made['id']}?force=true"
     # Where too many wait for the container, for some time.
-    while (answer := target.ask("DELETE", path, seconds=60)).code == "too-busy":
+    while (answer := target.ask("DELETE", path, seconds=80)).code == "too-busy":
         time.sleep(0.5)
     tally.add("the removal", answer, 200)
     waited = time.monotonic() - started
