@@ -39,7 +39,9 @@ class Lifecycle:
         self._claims = claims
         self._starter = starter
         self._leftovers = leftovers
-        self._stops: dict[str, asyncio.Task[Container]] = {}  # the last change asked of a container
+        # The last change asked of a container: a stop, or a restart that has not begun.
+        self._stops: dict[str, asyncio.Task[Container]] = {}
+        self._restarts: dict[str, tuple[int | None, asyncio.Task[Container]]] = {}
 
     async def start(self, key: str) -> Container:
         """Starts a container on its own ports, or moves it to others if it cannot have those. One
@@ -59,15 +61,27 @@ class Lifecycle:
         stop = self._stops.get(full_id)
         if stop is not None:
             return await while_there(asyncio.shield(stop), left)
+        self._restarts.pop(full_id, None)
         stop = asyncio.create_task(self._changes.run_on(full_id, self._stop, full_id, grace))
         self._stops[full_id] = stop
         stop.add_done_callback(lambda done: self._stopped(full_id, done))
         return await asyncio.shield(stop)
 
-    async def restart(self, key: str, grace: int | None) -> Container:
-        """Stops a container as `stop` does, and starts it as `start` does."""
-        full_id = self._asked_of(key)
-        return await self._changes.run_on(full_id, self._restart, full_id, grace)
+    async def restart(self, key: str, grace: int | None, left: Left) -> Container:
+        """Stops a container as `stop` does, and starts it as `start` does.
+
+        While it has not begun, and nothing else was asked of the container since, further restarts
+        with the same `grace` wait for that one and share its outcome, as stops do.
+        """
+        full_id = self._mirror.inventory.get(key).full_id
+        asked, restart = self._restarts.get(full_id, (None, None))
+        if restart is not None and asked == grace:
+            return await while_there(asyncio.shield(restart), left)
+        self._asked_of(key)
+        restart = asyncio.create_task(self._changes.run_on(full_id, self._restart, full_id, grace))
+        self._restarts[full_id] = grace, restart
+        restart.add_done_callback(lambda done: self._restarted(full_id, done))
+        return await asyncio.shield(restart)
 
     async def remove(
         self, key: str, grace: int | None, *, force: bool, volumes: bool
@@ -84,6 +98,7 @@ class Lifecycle:
         """
         full_id = self._mirror.inventory.get(key).full_id
         self._stops.pop(full_id, None)
+        self._restarts.pop(full_id, None)
         return full_id
 
     def _stopped(self, full_id: str, stop: asyncio.Task[Container]) -> None:
@@ -91,6 +106,12 @@ class Lifecycle:
             del self._stops[full_id]
         if not stop.cancelled():
             stop.exception()  # retrieved, also when its callers have gone
+
+    def _restarted(self, full_id: str, restart: asyncio.Task[Container]) -> None:
+        if self._restarts.get(full_id, (None, None))[1] is restart:  # refused before it began
+            del self._restarts[full_id]
+        if not restart.cancelled():
+            restart.exception()
 
     async def _start(self, key: str) -> Container:
         async with self._claims.of(key) as container:
@@ -112,6 +133,7 @@ class Lifecycle:
 
     async def _restart(self, key: str, grace: int | None) -> Container:
         async with self._claims.of(key) as container:
+            self._restarts.pop(container.full_id, None)  # from here on, a restart is a new one
             return await self._starter.restart(container, _grace(container, grace))
 
     async def _remove(

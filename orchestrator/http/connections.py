@@ -17,6 +17,7 @@ import socket
 import sys
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -329,7 +330,8 @@ class CallerConnection(H11Protocol):
         self._stop_timers()
         self._unset_keepalive_if_required()
         if self.transport.can_write_eof():
-            self.transport.write_eof()
+            with suppress(OSError):  # the peer may be gone already
+                self.transport.write_eof()
         self.flow.resume_reading()
         self._linger_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
 

@@ -220,12 +220,12 @@ async def stop(
     responses=openapi_responses(RUN),
 )
 async def restart(
-    service: ListedService, shown: Shown, key: ContainerKey, grace: Grace = None
+    service: ListedService, left: CallerLeft, shown: Shown, key: ContainerKey, grace: Grace = None
 ) -> Container:
     """Stops it and starts it on the same ports. One that is stopped is started, and moves to
     other ports if it must, as with a start.
     """
-    return shown.show(await service.lifecycle.restart(key, grace))
+    return shown.show(await service.lifecycle.restart(key, grace, left))
 
 
 @router.delete(

@@ -4,6 +4,7 @@ import io
 import json
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -20,8 +21,8 @@ from tests.engine.support import SLEEP, assert_problem, unique
 pytestmark = pytest.mark.engine
 Start = Callable[..., Service]
 MINE, OTHERS = "mine-" * 8, "others-" * 8
-# It ignores SIGTERM, and says when it does.
-STUBBORN = ["sh", "-c", "trap '' TERM; echo set; while true; do sleep 1; done"]
+# Asked to end by a signal that is ignored where nobody has said otherwise.
+STUBBORN = {"command": SLEEP, "stop_signal": "SIGURG"}
 HEALTH_CHECK = b"FROM base-api-server:latest\nHEALTHCHECK --interval=1h CMD true\n"
 
 
@@ -118,7 +119,7 @@ def test_one_caller_has_a_share_of_the_changes(
 
 
 def test_stops_of_one_container_are_one(keyed: Service) -> None:
-    made = keyed.created(command=STUBBORN)
+    made = keyed.created(**STUBBORN)
     other = keyed.created(command=SLEEP)
     path = f"/containers/{made['id']}/stop?timeout=12"
     found: list[httpx.Response] = []
@@ -142,12 +143,30 @@ def test_stops_of_one_container_are_one(keyed: Service) -> None:
     assert {answer.json()["status"] for answer in found} == {"exited"}
 
 
+def test_restarts_of_one_container_that_wait_are_one(keyed: Service) -> None:
+    """Also those whose callers have gone: behind them, the container can be removed soon."""
+    made = keyed.created(**STUBBORN)
+    with ExitStack() as stack:
+        for _ in range(40):
+            one = stack.enter_context(connect(keyed))
+            one.sendall(asked(keyed, "POST", f"/containers/{made['id']}/restart?timeout=3"))
+        time.sleep(1)  # all are read
+    began = time.monotonic()
+    answer = keyed.client.delete(f"/containers/{made['id']}?force=true")
+    assert answer.status_code == 200, answer.text
+    # Two restarts, each of three seconds and a start; forty would take two minutes and more.
+    assert time.monotonic() - began < 60
+
+
 def test_what_waits_for_one_container_is_bounded(keyed: Service) -> None:
-    made = keyed.created(command=STUBBORN)
+    made = keyed.created(**STUBBORN)
     with ExitStack() as stack:
         opened = [stack.enter_context(connect(keyed)) for _ in range(60)]
-        for each in opened:
-            each.sendall(asked(keyed, "POST", f"/containers/{made['id']}/restart?timeout=60"))
+        first, *others = opened
+        first.sendall(asked(keyed, "POST", f"/containers/{made['id']}/restart?timeout=60"))
+        time.sleep(1)  # it has begun
+        for each in others:
+            each.sendall(asked(keyed, "POST", f"/containers/{made['id']}/start"))
 
         def refused() -> bool:
             with suppress(httpx.ReadTimeout):  # while there is room, it waits, too

@@ -107,12 +107,12 @@ def stops_of_one_container(target: Target) -> str:
 
 @attack("writer", "engine")
 def changes_of_one_container(target: Target) -> str:
-    """12 restarts of one container, whose callers hang up; others are served, it is removed."""
+    """40 restarts of one container, whose callers hang up; others are served, it is removed."""
     made = target.created(start=True)
     tally = Tally()
     data = target.request("POST", f"/containers/{made['id']}/restart?timeout=0", keep=True)
     with ExitStack() as stack:
-        for _ in range(12):
+        for _ in range(40):
             stack.enter_context(target.connection()).sendall(data)
         started = time.monotonic()
         other = target.create(key=target.other_key or "")
