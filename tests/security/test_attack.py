@@ -85,13 +85,17 @@ def made_by_attacks(client: docker.DockerClient) -> list[Any]:
     return found
 
 
+def made_since(before: set[str], client: docker.DockerClient) -> list[Any]:
+    return [each for each in made_by_attacks(client) if each["Id"] not in before]
+
+
 @pytest.mark.engine
 @pytest.mark.parametrize("part", PARTS)
 def test_the_service_holds(
     shape: tuple[Service, list[str]], part: str, docker_client: docker.DockerClient
 ) -> None:
     service, arguments = shape
-    before = len(made_by_attacks(docker_client))
+    before = {each["Id"] for each in made_by_attacks(docker_client)}
     code, found = attacked(service.url, "--only", part, *arguments)
     assert [each for each in found if each["outcome"] == "FAULT"] == []
     assert code == 0
@@ -100,7 +104,7 @@ def test_the_service_holds(
     skipped = {each["saw"] for each in found if each["outcome"] == "skipped"}
     assert skipped <= (set() if arguments else {"the service asks for no keys",
                                                 NEEDS["two callers"]})  # fmt: skip
-    assert len(made_by_attacks(docker_client)) <= before
+    assert made_since(before, docker_client) == []
 
 
 @pytest.mark.engine
@@ -128,16 +132,16 @@ def test_what_was_made_goes_when_it_is_interrupted(
 ) -> None:
     service, arguments = shape
     command = [sys.executable, "-m", "tests.security.attack", service.url, "--only", "stops-of"]
-    assert made_by_attacks(docker_client) == []
+    before = {each["Id"] for each in made_by_attacks(docker_client)}
     with subprocess.Popen(
         [*command, *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as attacker:
-        wait_until(lambda: made_by_attacks(docker_client), 30, "a container is made")
+        wait_until(lambda: made_since(before, docker_client), 30, "a container is made")
         attacker.send_signal(number)
         _, told = attacker.communicate(timeout=60)
     assert attacker.returncode == 130
     assert told == "interrupted; what was made is removed\n"
-    assert made_by_attacks(docker_client) == []
+    assert made_since(before, docker_client) == []
 
 
 # Against one that has faults

@@ -37,6 +37,7 @@ def waits_of_callers_who_left(target: Target) -> str:
         "POST", "/containers/create", "Content-Type: application/json", f"Idempotency-Key: {key}",
         body=json.dumps(asked).encode(), keep=True,
     )  # fmt: skip
+    target.expect_more()
     for _ in range(200):
         with target.connection() as connection:
             connection.sendall(data)
@@ -46,8 +47,11 @@ def waits_of_callers_who_left(target: Target) -> str:
     if not free:
         tally.fault("200 callers", "who left still have places, 30 s later")
     tally.add("others", _others(target), 200)
-    rows = target.ask("GET", f"/containers?name={name}").json
-    if len(rows) > 1:
+    while not (rows := target.ask("GET", f"/containers?name={name}").json):
+        if time.monotonic() > until:
+            break
+        time.sleep(0.5)
+    if len(rows) != 1:
         tally.fault(name, f"{len(rows)} containers were made")
     return tally.seen(f"{PLACES} places free again, {len(rows)} container made")
 

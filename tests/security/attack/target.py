@@ -242,6 +242,10 @@ class Target:
         self.remember(answer)
         return answer
 
+    def expect_more(self) -> None:
+        """Has the end look for some time for what callers have asked for who did not stay."""
+        self._asked += 1
+
     def remember(self, answer: Answer) -> None:
         """Has what an answer says was made removed at the end."""
         if answer.status in (200, 201):
