@@ -26,8 +26,13 @@ NEW_KEYS = 0.75
 STARTS = 0.15
 
 # What a valid request may be refused for all the same, by the code of the problem. No schema can
-# say which keys were used, what PORT_RANGE is, and which programs an image has.
-NOT_OF_THE_SCHEMA = {"idempotency-key-reused", "port-out-of-range", "start-refused"}
+# say which keys were used, what PORT_RANGE is, which programs an image has, and what storage.
+NOT_OF_THE_SCHEMA = {
+    "idempotency-key-reused",
+    "port-out-of-range",
+    "start-refused",
+    "disk-limit-unsupported",
+}
 # The same of an `invalid-request`, by how the sentence begins: 80 and "80/tcp" are one port, /a and
 # /a/. one path; no pattern can tell what "1.5g" comes to, whether quotes have partners, and how
 # many CPUs there are.
@@ -35,6 +40,7 @@ NO_FAILURES = (
     "container_ports: it names a port twice",
     "volumes: two volumes have the same path",
     "memory: memory must be from",
+    "disk: disk must be from",
     "command: the command has a quote or backslash without its partner",
     "command: a command names a program",  # the program of `''`
     "container_ports: a range of container ports goes upward",
