@@ -29,10 +29,14 @@ def uid_of(client: docker.DockerClient, container: dict[str, Any]) -> int:
 
 
 def probes(client: docker.DockerClient) -> list[str]:
-    """The containers that were created to look at an image."""
+    """The containers that were created to look at an image, which no test has labelled."""
     filters = {"label": "orchestration-api.create", "status": "created"}
     entries = client.api.containers(all=True, filters=filters)
-    return [entry["Id"] for entry in entries if entry["Command"].startswith("/none")]
+    return [
+        entry["Id"]
+        for entry in entries
+        if entry["Command"].startswith("/none") and TEST_LABEL not in entry["Labels"]
+    ]
 
 
 @pytest.mark.parametrize(
