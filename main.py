@@ -26,6 +26,8 @@ from orchestrator.http import (
     MAX_HEADERS_SIZE,
     AnswerRefusals,
     Audit,
+    AuditRequired,
+    CallerLimits,
     Compression,
     Conditional,
     Door,
@@ -38,7 +40,6 @@ from orchestrator.http import (
     RequestLimits,
     RouteTable,
     SecurityHeaders,
-    StreamLimit,
     answer_problem,
     audit,
     connections,
@@ -97,7 +98,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     except BadKeys as error:
         raise BadSettings(f"API_KEY_FILE cannot be used: {error}.") from error
     try:
-        audit.configure(chosen.audit_log)
+        trail = audit.configure(chosen.audit_log, meters.audited)
     except OSError as error:
         path, reason = chosen.audit_log, error.strerror
         raise BadSettings(f"AUDIT_LOG={path!r} cannot be used: {reason}.") from error
@@ -132,14 +133,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     pages.serve_redoc_without_its_logo(app)
     pages.tag_the_description(app)
     app.state.table = table = RouteTable(app.routes)
+    app.state.trail = trail
     app.state.address_book = addresses.AddressBook(chosen)
 
     # The last one added is the outermost. Those that refuse requests go first, within this one.
     app.add_middleware(Conditional, table=table)
     app.add_middleware(Compression, table=table)
     app.add_middleware(Methods, table=table)
-    app.add_middleware(StreamLimit, settings=chosen, table=table)
+    app.add_middleware(CallerLimits, settings=chosen, table=table)
     app.add_middleware(RequestLimits, settings=chosen, table=table)
+    if chosen.audit_required:
+        app.add_middleware(AuditRequired, table=table, trail=trail)
     app.add_middleware(Door, settings=chosen, keyring=keyring, table=table)
     app.add_middleware(AnswerRefusals)
     app.add_middleware(Audit, table=table, find=find)

@@ -20,6 +20,12 @@ _PATH = re.compile(r"(?:/[A-Za-z0-9_.@+,=-]+){1,32}", re.ASCII)
 # What stands before all paths; no part of it is "." or "..".
 _ROOT = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._~-]+){1,16}", re.ASCII)
 _NAMED_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*", re.ASCII)
+# In brackets with a port or without, or of IPv4 with a port or without, or of IPv6 alone. Without a
+# zone: that would be any text, and means nothing elsewhere.
+_ADDRESS = re.compile(
+    r"(?:\[([0-9a-f:.]{2,45})\]|([0-9.]{7,15}))(?::([0-9]{1,5}))?|([0-9a-f:.]{2,45})",
+    re.ASCII | re.IGNORECASE,
+)
 _URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]!$&'()*+,;=%-]+", re.ASCII)
 
 
@@ -122,6 +128,24 @@ def host_alone(text: str) -> str:
                 "a name or an address without a port is wanted, like docker.example.org"
             ) from None
         return host
+
+
+def address_of(text: str) -> tuple[str, int] | None:
+    """Returns the address and the port, 0 for none, that stand in a text: `1.2.3.4`, `1.2.3.4:567`,
+    `::1`, `[::1]`, `[::1]:567`; None for anything else. An address has one spelling, whichever it
+    came in.
+    """
+    found = _ADDRESS.fullmatch(text.strip(" \t"))
+    if found is None:
+        return None
+    try:
+        address = ipaddress.ip_address(found[1] or found[2] or found[4])
+    except ValueError:
+        return None
+    port = int(found[3] or 0)
+    if port > 65535 or (found[1] and address.version != 6):
+        return None
+    return str(getattr(address, "ipv4_mapped", None) or address), port
 
 
 def root_path(text: str) -> str:

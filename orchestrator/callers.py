@@ -6,8 +6,9 @@ ever kept.
 
 import hashlib
 import re
+from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Scope = Literal["read", "write"]
@@ -36,13 +37,15 @@ class Caller:
 
     `name` is that of the key, None where keys are not asked for; `peer` an address without its
     port, "-" where there is none, as on a Unix socket. `containers` is how many the key may have,
-    where the file of keys says so; 0 is any number.
+    where the file of keys says so; 0 is any number. `admitted` says whether the key still counts:
+    what goes on for long asks it again and again.
     """
 
     name: str | None
     scope: Scope
     peer: str
     containers: int | None = None
+    admitted: Callable[[], bool] = field(default=lambda: True, compare=False, repr=False)
 
     @property
     def identity(self) -> str:

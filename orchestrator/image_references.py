@@ -1,10 +1,22 @@
 """Matches images' references with the patterns that an operator allows. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+# Images that moves make have names here, while containers are made of them, and such a comment.
+MOVED_REPOSITORY = "orchestration-api-moved"
+COMMITTED, MADE_ANEW = "orchestration-api: moved", "orchestration-api: moved, made anew"
+
 _PATTERN = re.compile(r"[a-zA-Z0-9._/:@*?-]+")
+
+# Registries that everybody knows. Any other name may lead anywhere, to the engine's own host too.
+_PUBLIC = re.compile(
+    r"docker\.io|(index|registry-1)\.docker\.io|ghcr\.io|quay\.io|([a-z0-9-]+\.)?gcr\.io"
+    r"|[a-z0-9-]+-docker\.pkg\.dev|registry\.k8s\.io|mcr\.microsoft\.com|public\.ecr\.aws"
+    r"|registry\.gitlab\.com|registry\.access\.redhat\.com|registry\.redhat\.io|nvcr\.io"
+    r"|docker\.elastic\.co"
+)
 
 
 @dataclass(frozen=True)
@@ -78,6 +90,21 @@ def found_by_id(reference: str, image_id: str, names: Iterable[str]) -> bool:
     return digits.startswith(reference.removeprefix("sha256:")) or bool(
         wanted.tag and not wanted.digest and digits.startswith(wanted.tag)
     )
+
+
+def is_of_a_move(comment: str, names: Collection[str]) -> bool:
+    """Whether an image, or one below it, was made by a move: it holds the files of a container."""
+    return comment in (COMMITTED, MADE_ANEW) or any(map(is_name_of_a_move, names))
+
+
+def is_name_of_a_move(reference: str) -> bool:
+    """Whether a reference is a name that moves give to images."""
+    return Reference.parse(reference).name == Reference.parse(MOVED_REPOSITORY).name
+
+
+def is_public(reference: str) -> bool:
+    """Whether an image is of a registry that everybody knows, and at no port of its own."""
+    return bool(_PUBLIC.fullmatch(Reference.parse(reference).name.partition("/")[0]))
 
 
 def _allows(pattern: Reference, wanted: Reference) -> bool:

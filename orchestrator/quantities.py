@@ -21,6 +21,9 @@ _CONTAINER_PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?(?:/(tcp|udp|sctp))?", r
 # 6 MiB is the least that the engine accepts; 16 TiB is beyond any host and within its 64 bits.
 MEMORY_MIN = 6 * MIB
 MEMORY_MAX = 16 * 1024 * 1024 * MIB
+# With less a container has hardly room for the files that the engine itself puts into it.
+DISK_MIN = MIB
+DISK_MAX = MEMORY_MAX
 
 
 def whole(value: object) -> object:
@@ -39,6 +42,14 @@ def parse_memory(value: object) -> int:
     size = parse_size(value, "memory")
     if not MEMORY_MIN <= size <= MEMORY_MAX:
         raise ValueError('memory must be from "6m", the least that Docker accepts, to "16t"')
+    return size
+
+
+def parse_disk(value: object) -> int:
+    """The same for what a container may write. Raises ValueError below 1 MiB and above 16 TiB."""
+    size = parse_size(value, "disk")
+    if not DISK_MIN <= size <= DISK_MAX:
+        raise ValueError('disk must be from "1m" to "16t"')
     return size
 
 

@@ -28,11 +28,20 @@ from .engine import Engine
 from .host import HostPorts, own_container_id
 from .housekeeping import Housekeeping
 from .inside import Environments
-from .policy import Access
+from .policy import Access, DiskRules
 from .ports import PortAllocator, RefusedPorts
 from .settings import Settings
-from .state import Inventory, Mirror, Watcher
-from .statistics import HostMonitor, Interest, Meters, Metrics, Sampler, Sources, Streams
+from .state import Inventory, Mirror, Watcher, Written
+from .statistics import (
+    DiskSampler,
+    HostMonitor,
+    Interest,
+    Meters,
+    Metrics,
+    Sampler,
+    Sources,
+    Streams,
+)
 
 log = logging.getLogger(__name__)
 
@@ -55,12 +64,17 @@ class Service:
     keyed_creates: KeyedCreates
     lifecycle: Lifecycle
     volumes: Volumes
+    networks: Networks
     housekeeping: Housekeeping
     environments: Environments
     sampler: Sampler
     streams: Streams
     host: HostMonitor
     metrics: Metrics
+    access: Access
+    disk: DiskRules
+    disk_sampler: DiskSampler
+    written: Written
     own_container: str | None  # full id of the one that this process is in, if it is in one
     started: float = field(default_factory=time.monotonic)
 
@@ -88,6 +102,7 @@ class Service:
         host = HostMonitor(settings)
         sources = Sources(engine, settings, interest)
         sampler = Sampler(sources, host, inventory, access, interest, settings)
+        disk_sampler = DiskSampler(mirror.written, settings)
         return cls(
             settings=settings,
             engine=engine,
@@ -100,12 +115,17 @@ class Service:
             keyed_creates=KeyedCreates(engine, mirror, creator),
             lifecycle=Lifecycle(engine, mirror, changes, claims, starter, leftovers),
             volumes=Volumes(engine, inventory, changes),
-            housekeeping=Housekeeping(mover, leftovers, settings.husk_grace),
+            networks=networks,
+            housekeeping=Housekeeping(mover, leftovers, networks, settings.husk_grace),
             environments=Environments(engine, inventory, access),
             sampler=sampler,
             streams=Streams(sampler, inventory, access, interest),
             host=host,
-            metrics=Metrics(meters, inventory, ports, watcher, sampler, __version__),
+            metrics=Metrics(meters, mirror, watcher, sampler, disk_sampler, __version__),
+            access=access,
+            disk=creator.disk,
+            disk_sampler=disk_sampler,
+            written=mirror.written,
             own_container=own_container,
         )
 
@@ -117,6 +137,7 @@ class Service:
             asyncio.create_task(self.watcher.run()),
             asyncio.create_task(self.housekeeping.run()),
             asyncio.create_task(self.sampler.run()),
+            asyncio.create_task(self.disk_sampler.run()),
         ]
         await self.watcher.attempted(self.settings.engine_timeout)
         try:

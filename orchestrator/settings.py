@@ -13,7 +13,7 @@ from . import addresses, callers
 from .addresses import SCHEME as SSH
 from .addresses import SshAddress, UrlTemplate
 from .image_references import ImagePolicy
-from .quantities import PortRange, parse_memory
+from .quantities import PortRange, parse_disk, parse_memory
 
 # What may be done with containers of others: nothing, read their statistics, change them as well.
 Unmanaged = Literal["false", "read", "true"]
@@ -108,6 +108,11 @@ def _memory_or_none(value: Any) -> int:
     return 0 if value in (0, "0") else parse_memory(value)
 
 
+def _disk_or_none(value: Any) -> int:
+    """Bytes, 0 for no ceiling."""
+    return 0 if value in (0, "0") else parse_disk(value)
+
+
 _SPELLINGS = {
     **dict.fromkeys(("0", "off", "f", "false", "n", "no"), "false"),
     **dict.fromkeys(("1", "on", "t", "true", "y", "yes"), "true"),
@@ -158,15 +163,22 @@ class Settings(BaseSettings):
     default_memory: Annotated[int, BeforeValidator(parse_memory)] = 512 * 1024 * 1024
     default_cpus: float = Field(1.0, ge=0, le=4096, allow_inf_nan=False)  # 0: no limit
     default_pids: int = Field(512, ge=0, le=4194304)  # 0: no limit
+    # Bytes that it may write, where the engine's storage can hold it to that. 0: no limit.
+    default_disk: Annotated[int, BeforeValidator(_disk_or_none)] = 0
     default_init: bool = True  # whether process 1 of a container is an init process
     # The most that one container, all together, and those of one key may have. 0: no ceiling.
     max_memory: Annotated[int, BeforeValidator(_memory_or_none)] = 0
     max_cpus: float = Field(0, ge=0, le=4096, allow_inf_nan=False)
     max_pids: int = Field(0, ge=0, le=4194304)
+    max_disk: Annotated[int, BeforeValidator(_disk_or_none)] = 0
     total_memory: Annotated[int, BeforeValidator(_memory_or_none)] = 0
     total_cpus: float = Field(0, ge=0, le=1_000_000, allow_inf_nan=False)
     total_pids: int = Field(0, ge=0, le=1_000_000_000)
+    total_disk: Annotated[int, BeforeValidator(_disk_or_none)] = 0  # what they have written
+    min_free_disk: Annotated[int, BeforeValidator(_disk_or_none)] = 0  # of the engine's disk
+    disk_interval: float = Field(300.0, ge=1, le=86400)  # seconds between two looks at it
     containers_per_key: int = Field(0, ge=0, le=1_000_000)
+    ports_per_key: int = Field(0, ge=0, le=65535)
     log_rotation: str = "10m,3"  # the size of a file and the number of files, or "off"
 
     engine_timeout: float = Field(20.0, ge=1, le=600)  # seconds for one call of the engine
@@ -180,6 +192,7 @@ class Settings(BaseSettings):
     max_body: Annotated[int, BeforeValidator(_size)] = Field(64 * 1024, ge=1024)  # bytes
     max_requests: int = Field(500, ge=1, le=100_000)  # under way at once
     max_streams: int = Field(50, ge=1, le=100_000)  # open at once, for each caller
+    max_changes: int = Field(128, ge=1, le=100_000)  # under way or waiting, for each caller
     max_connections: int = Field(1000, ge=2, le=1_000_000)
     max_connections_per_peer: int = Field(500, ge=1, le=1_000_000)
     request_timeout: float = Field(
@@ -190,6 +203,7 @@ class Settings(BaseSettings):
 
     log_format: Literal["text", "json"] = "text"
     audit_log: str | None = None  # a file; None is standard error
+    audit_required: bool = False  # whether changes are refused while it cannot be written
 
     cgroup_root: str = Field("/sys/fs/cgroup", min_length=1)  # where the host's is mounted
     proc_root: str = Field("/proc", min_length=1)
@@ -218,9 +232,11 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _defaults_under_the_ceilings(self) -> "Settings":
         """A create that asks for nothing must not be refused for what it is given."""
-        for resource in ("memory", "cpus", "pids"):
+        for resource in ("memory", "cpus", "pids", "disk"):
             default = getattr(self, f"default_{resource}")
             for kind in ("max", "total"):
+                if (kind, resource) == ("total", "disk"):  # of what is written, not what may be
+                    continue
                 ceiling = getattr(self, f"{kind}_{resource}")
                 if ceiling and (default > ceiling or not default):
                     shown = f"{default}{'' if default else ' (no limit)'}"

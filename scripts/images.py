@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OFFICIAL = "python:3.13-slim"
 HOME_MADE = "local/python:3-debian"
 BASE = "base-api-server:latest"
-BASE_FILES = ("Dockerfile.base", "base_server.py")
+BASE_FILES = ("Dockerfile.base", "base_server.py", "requirements/base.txt")
 
 PULL_SILENCE = 60  # seconds without a word from the registry
 PULL_DEADLINE = 600  # seconds for the whole pull

@@ -32,6 +32,10 @@ fail() {
 mkdir -p .run 2>/dev/null && [ -w . ] && [ -w .run ] ||
   fail "this user may not write to $root, where a virtual environment is to be made; take a clone of your own."
 
+# private_file PATH: there and empty, for its owner alone, whoever made an earlier one. For logs, which
+# may tell of the environment or the callers.
+private_file() { rm -f "$1" && (umask 077 && : >"$1"); }
+
 can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 
 # Returns 1, with the end of apt's output, where that does not work.
@@ -39,6 +43,7 @@ apt_install() {
   local log=.run/apt.log install=(apt-get install -qq -y --no-install-recommends -o DPkg::Lock::Timeout=120)
   printf '    installing %s\n' "$*"
   export DEBIAN_FRONTEND=noninteractive
+  private_file "$log"
   # Only a fresh machine, without package lists, and a neglected one need the update.
   "${install[@]}" "$@" >"$log" 2>&1 </dev/null && return
   { apt-get update -qq && "${install[@]}" "$@"; } >>"$log" 2>&1 </dev/null && return
@@ -103,6 +108,7 @@ prepare_venv() {
     finish "up to date"
     return
   fi
+  private_file .run/pip.log
   "$found" -m venv --clear .venv
   if ! "$python" -m pip install --quiet --disable-pip-version-check -e "$project" >.run/pip.log 2>&1 </dev/null; then
     tail -n 20 .run/pip.log >&2
@@ -151,6 +157,7 @@ start_engine() {
     # The package's init script may have begun to start it.
     if [ ! -e /var/run/docker.pid ]; then
       printf '    starting dockerd, its log is %s\n' "$log"
+      private_file "$log"
       detach dockerd >"$log" 2>&1 </dev/null &
       pid=$!
     fi
@@ -225,6 +232,7 @@ unpack() {
   local directory=$1 log=$root/.run/apt.log package
   shift
   rm -rf "$directory" && mkdir -p "$directory" || return
+  private_file "$log" || return
   # In a subshell, for apt-get downloads into the current directory.
   if ! (cd "$directory" && apt-get download "$@") >"$log" 2>&1 </dev/null; then
     { apt-get update -qq && (cd "$directory" && apt-get download "$@"); } >>"$log" 2>&1 </dev/null ||

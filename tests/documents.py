@@ -1,4 +1,5 @@
-"""Takes README.md and docs/*.md apart: their examples, answers, tables, links and headings.
+"""Takes README.md, SECURITY.md and docs/*.md apart: their examples, answers, tables, links and
+headings.
 
 An example is a block of bash that calls curl. The block of JSON or text right after it, if there
 is one, shows its answer. A bare `…` in JSON stands for what is left out: the answer may have more
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").glob("*.md")])
 CUT = "…"
 
 _BLOCK = re.compile(

@@ -9,8 +9,10 @@ move          makes a container once more, on other ports
 claim         the container that a caller names, for one change at a time
 changes       so many at once, one at a time for a container, each to its end
 leftovers     cleans up what failed and interrupted changes left
+waits         for another request, or a container's health, while its caller is there
 volumes       volumes of ours: listed, removed
 networks      which network of ours a container goes on
+users         which number the user's name of an image stands for
 """
 
 from .changes import Changes
@@ -24,6 +26,7 @@ from .move import Mover
 from .networks import Networks
 from .start import Starter
 from .volumes import Volumes
+from .waits import Left
 
 __all__ = [
     "Changes",
@@ -31,6 +34,7 @@ __all__ = [
     "Creator",
     "KeyedCreates",
     "Launcher",
+    "Left",
     "Leftovers",
     "Lifecycle",
     "Mover",

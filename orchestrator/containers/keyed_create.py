@@ -1,8 +1,9 @@
 """Creates one container for an Idempotency-Key, however often it is asked for.
 
-The key lives in a label of the container, so it is known for as long as the container exists, over
-crashes and restarts of the service. The container's name is unique on the engine, and so decides
-between two services that are sent the same key at the same moment.
+The key lives in a label of the container, beside the name of the API key that it came with, so it
+is known for as long as the container exists, over crashes and restarts of the service. Whoever
+calls with another API key has idempotency keys of their own. The container's name is unique on the
+engine, and so decides between two services that are sent the same key at the same moment.
 """
 
 import asyncio
@@ -17,11 +18,11 @@ from ..errors import (
     NameInUse,
     QuotaExceeded,
 )
-from ..labels import LABEL_KEY
 from ..models import Container, CreateRequest
 from ..payloads import fingerprint, is_husk
-from ..state import Mirror
+from ..state import Mirror, made_with
 from .create import Creator, name_of
+from .waits import Left, while_there
 
 # How long another service may take to start what it has created, in seconds.
 ELSEWHERE_SECONDS = 30.0
@@ -39,33 +40,37 @@ class KeyedCreates:
         self._mirror = mirror
         self._inventory = mirror.inventory
         self._creator = creator
-        # By key: the fingerprint of the request, and what comes of it.
-        self._under_way: dict[str, tuple[str, asyncio.Future[tuple[Container, bool]]]] = {}
+        # By the name of the API key, and the key: the request's fingerprint, and what comes of it.
+        self._under_way: dict[
+            tuple[str | None, str], tuple[str, asyncio.Future[tuple[Container, bool]]]
+        ] = {}
 
     async def create(
-        self, request: CreateRequest, caller: Caller, key: str
+        self, request: CreateRequest, caller: Caller, key: str, left: Left
     ) -> tuple[Container, bool]:
         """Returns the container of this key, and whether this call created it.
 
-        A call during the first waits for it and shares its outcome; after a failure, or when the
+        A call during the first waits for it, until its caller has `left`, and shares its outcome;
+        after a failure, or when the
         container was removed, the next call creates anew. Raises IdempotencyKeyReused when the key
         came with another request, and what a create raises.
         """
-        if key in self._under_way:
-            before, future = self._under_way[key]
+        own = caller.name, key
+        if own in self._under_way:
+            before, future = self._under_way[own]
             if before != fingerprint(request):
                 raise _reused(None)
-            container, _ = await asyncio.shield(future)
+            container, _ = await while_there(asyncio.shield(future), left)
             return container, False
         future = asyncio.ensure_future(self._find_or_create(request, caller, key))
-        self._under_way[key] = fingerprint(request), future
-        future.add_done_callback(lambda _: self._under_way.pop(key))
+        self._under_way[own] = fingerprint(request), future
+        future.add_done_callback(lambda _: self._under_way.pop(own))
         return await asyncio.shield(future)
 
     async def _find_or_create(
         self, request: CreateRequest, caller: Caller, key: str
     ) -> tuple[Container, bool]:
-        existing = self._inventory.labelled(LABEL_KEY, key)
+        existing = self._inventory.keyed(caller.name, key)
         if existing is not None:
             _check(existing, request)
             # It may have been removed a moment ago, which an event is about to tell.
@@ -73,17 +78,18 @@ class KeyedCreates:
                 now = await self._mirror.refresh(existing.full_id)
                 if now is not None:
                     return now, False
+        name = request.name or name_of(caller.name, key)
         for _ in range(ATTEMPTS):
             try:
                 return await self._creator.create(request, caller, key), True
             except NameInUse:
-                existing = await self._made_elsewhere(request.name or name_of(key), APPEARS_SECONDS)
-                if existing is not None and existing.labels.get(LABEL_KEY) != key:
+                existing = await self._made_elsewhere(name, APPEARS_SECONDS)
+                if existing is not None and not _is_of(existing, caller, key):
                     raise
             except QuotaExceeded:
                 # What uses the quota up may be this key's container, made by another service.
-                existing = await self._made_elsewhere(request.name or name_of(key), 0)
-                if existing is None or existing.labels.get(LABEL_KEY) != key:
+                existing = await self._made_elsewhere(name, 0)
+                if existing is None or not _is_of(existing, caller, key):
                     raise
             if existing is not None:
                 return await self._started_elsewhere(existing, request), False
@@ -113,6 +119,10 @@ class KeyedCreates:
         if started is None or is_husk(started):
             raise _being_made()
         return started
+
+
+def _is_of(container: Container, caller: Caller, key: str) -> bool:
+    return container.managed and made_with(container, caller.name, key)
 
 
 def _being_made() -> ContainerBusy:

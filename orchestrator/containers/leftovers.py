@@ -3,15 +3,17 @@ back, or after a crash.
 
 A change whose answer was lost may have happened or not. `settle` finds out, by the labels that it
 wrote, and only then are its ports released. What a crash left is a *husk*: a container of ours that
-was created and never started, although it should have been. It is removed once it is so old that
-no service can be about to start it. Nothing that ever ran is removed here.
+was created and never started, although it should have been. It is removed once this service has
+seen it for so long that no service can be about to start it. How long, a monotonic clock says: that
+of the engine's host may be another than ours, and either may be wrong. Nothing that ever ran is
+removed here.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 
 from ..engine import Engine
 from ..errors import (
@@ -23,7 +25,8 @@ from ..errors import (
     VolumeNotFound,
     VolumeNotManaged,
 )
-from ..labels import LABEL_CREATE, LABEL_KEY, LABEL_VOLUMES
+from ..image_references import MOVED_REPOSITORY
+from ..labels import LABEL_CREATE, LABEL_VOLUMES
 from ..models import Container
 from ..payloads import is_husk, words
 from ..ports import Reservation
@@ -40,13 +43,12 @@ BACKOFF = (0.5, 1.0, 2.0, 5.0)
 YOUNG_SECONDS = 5.0
 # Attempts that the engine answers with an error, before it is left to the husks' removal.
 ATTEMPTS = 20
-# The repository of the images that moves commit; the tag says which move.
-MOVED_REPOSITORY = "orchestration-api-moved"
 
 
 class Leftovers:
-    """Cleans up after changes. Seconds: `husk_grace` is the age from which a container that never
-    ran is nobody's any more, `patience` how long a change waits for the outcome of an earlier one.
+    """Cleans up after changes. Seconds: a container that never ran is nobody's any more once it has
+    been seen for `husk_grace`; `patience` is how long a change waits for the outcome of an earlier
+    one.
     """
 
     def __init__(
@@ -55,9 +57,10 @@ class Leftovers:
         self._engine = engine
         self._mirror = mirror
         self._changes = changes
-        self._husk_grace = timedelta(seconds=husk_grace)
+        self._husk_grace = husk_grace
         self._patience = patience
         self._settling: dict[asyncio.Task[None], str | None] = {}  # and the container it is about
+        self._unused_since: dict[str, float] = {}  # images of moves -> time.monotonic
         self.in_hand: set[str] = set()  # full ids that a change is about to start or discard
 
     # At once
@@ -187,16 +190,18 @@ class Leftovers:
                         log.warning("Removing %s (%s), which was never started", now.id, now.name)
                         await self.discard(now.full_id)
 
-    async def remove_husk_of(self, key: str) -> None:
-        """Removes what a crash left of an earlier create with this idempotency key."""
+    async def remove_husk_of(self, owner: str | None, key: str) -> None:
+        """Removes what a crash left of an earlier create with this idempotency key, which came
+        with the API key of this name.
+        """
         inventory = self._mirror.inventory
-        husk = inventory.labelled(LABEL_KEY, key)
+        husk = inventory.keyed(owner, key)
         if husk is None or not is_husk(husk):
             return
         # A young one may be another service's, which is about to start it.
-        age = (datetime.now(UTC) - husk.created).total_seconds()
+        young = YOUNG_SECONDS - inventory.known_for(husk.full_id)
         now = await inventory.wait_until(
-            husk.full_id, lambda now: not is_husk(now), max(0.0, YOUNG_SECONDS - age)
+            husk.full_id, lambda now: not is_husk(now), max(0.0, young)
         )
         if now is not None and is_husk(now):
             async with self._changes.lock(husk.full_id):
@@ -205,19 +210,23 @@ class Leftovers:
     def is_abandoned(self, container: Container) -> bool:
         """Whether a container is a husk that no service can be about to start."""
         return (
-            is_husk(container)
-            and container.full_id not in self.in_hand
-            and self.is_old(container.created)
+            is_husk(container) and container.full_id not in self.in_hand and self.is_old(container)
         )
 
-    def is_old(self, created: datetime) -> bool:
-        return created < datetime.now(UTC) - self._husk_grace
+    def is_old(self, container: Container) -> bool:
+        """Whether this service has seen a container for longer than others may need to go on."""
+        return self._mirror.inventory.known_for(container.full_id) > self._husk_grace
 
     async def remove_unused_images(self) -> None:
         """Removes the commits of moves that no container is made from any more."""
         used = {container.moved_image for container in self._mirror.inventory.all()}
-        for name, created in await self._engine.images.of(MOVED_REPOSITORY):
-            if name not in used and self.is_old(created):
+        unused = [
+            each for each in await self._engine.images.of(MOVED_REPOSITORY) if each not in used
+        ]
+        now, before = time.monotonic(), self._unused_since
+        self._unused_since = {name: before.get(name, now) for name in unused}
+        for name, since in self._unused_since.items():
+            if now - since > self._husk_grace:
                 await self.discard_image(name)
 
     # Within

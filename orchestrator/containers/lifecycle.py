@@ -4,6 +4,7 @@ Each ends in the state that it reports, or leaves nothing behind. Once begun, it
 when its caller has gone away, and what it did is in memory before the answer goes out.
 """
 
+import asyncio
 from contextlib import suppress
 
 from ..engine import Engine
@@ -14,6 +15,7 @@ from .changes import Changes
 from .claim import Claims
 from .leftovers import Leftovers
 from .start import Starter
+from .waits import Left, while_there
 
 
 class Lifecycle:
@@ -37,22 +39,49 @@ class Lifecycle:
         self._claims = claims
         self._starter = starter
         self._leftovers = leftovers
+        # The last change asked of a container: a stop, or a restart that has not begun.
+        self._stops: dict[str, asyncio.Task[Container]] = {}
+        self._restarts: dict[str, tuple[int | None, asyncio.Task[Container]]] = {}
 
     async def start(self, key: str) -> Container:
         """Starts a container on its own ports, or moves it to others if it cannot have those. One
         that runs is returned as it is.
         """
-        return await self._changes.run(self._start, key)
+        full_id = self._asked_of(key)
+        return await self._changes.run_on(full_id, self._start, full_id)
 
-    async def stop(self, key: str, grace: int | None) -> Container:
+    async def stop(self, key: str, grace: int | None, left: Left) -> Container:
         """Stops a container, killing it after `grace` seconds, by default those that it was created
         with. One that is stopped is a no-op.
-        """
-        return await self._changes.run(self._stop, key, grace)
 
-    async def restart(self, key: str, grace: int | None) -> Container:
-        """Stops a container as `stop` does, and starts it as `start` does."""
-        return await self._changes.run(self._restart, key, grace)
+        While it is being stopped, and nothing else was asked of it since, further stops wait for
+        that one and share its outcome, each until its caller has `left`.
+        """
+        full_id = self._mirror.inventory.get(key).full_id
+        stop = self._stops.get(full_id)
+        if stop is not None:
+            return await while_there(asyncio.shield(stop), left)
+        self._restarts.pop(full_id, None)
+        stop = asyncio.create_task(self._changes.run_on(full_id, self._stop, full_id, grace))
+        self._stops[full_id] = stop
+        stop.add_done_callback(lambda done: self._stopped(full_id, done))
+        return await asyncio.shield(stop)
+
+    async def restart(self, key: str, grace: int | None, left: Left) -> Container:
+        """Stops a container as `stop` does, and starts it as `start` does.
+
+        While it has not begun, and nothing else was asked of the container since, further restarts
+        with the same `grace` wait for that one and share its outcome, as stops do.
+        """
+        full_id = self._mirror.inventory.get(key).full_id
+        asked, restart = self._restarts.get(full_id, (None, None))
+        if restart is not None and asked == grace:
+            return await while_there(asyncio.shield(restart), left)
+        self._asked_of(key)
+        restart = asyncio.create_task(self._changes.run_on(full_id, self._restart, full_id, grace))
+        self._restarts[full_id] = grace, restart
+        restart.add_done_callback(lambda done: self._restarted(full_id, done))
+        return await asyncio.shield(restart)
 
     async def remove(
         self, key: str, grace: int | None, *, force: bool, volumes: bool
@@ -60,7 +89,29 @@ class Lifecycle:
         """Stops a container as `stop` does, or kills it with `force`, and removes it; with
         `volumes` also those of its volumes that are ours and that nothing else uses.
         """
-        return await self._changes.run(self._remove, key, grace, force, volumes)
+        full_id = self._asked_of(key)
+        return await self._changes.run_on(full_id, self._remove, full_id, grace, force, volumes)
+
+    def _asked_of(self, key: str) -> str:
+        """Returns the full id of what a caller names, for a change after which a stop is a new one.
+        Raises ContainerNotFound and AmbiguousId.
+        """
+        full_id = self._mirror.inventory.get(key).full_id
+        self._stops.pop(full_id, None)
+        self._restarts.pop(full_id, None)
+        return full_id
+
+    def _stopped(self, full_id: str, stop: asyncio.Task[Container]) -> None:
+        if self._stops.get(full_id) is stop:
+            del self._stops[full_id]
+        if not stop.cancelled():
+            stop.exception()  # retrieved, also when its callers have gone
+
+    def _restarted(self, full_id: str, restart: asyncio.Task[Container]) -> None:
+        if self._restarts.get(full_id, (None, None))[1] is restart:  # refused before it began
+            del self._restarts[full_id]
+        if not restart.cancelled():
+            restart.exception()
 
     async def _start(self, key: str) -> Container:
         async with self._claims.of(key) as container:
@@ -82,6 +133,7 @@ class Lifecycle:
 
     async def _restart(self, key: str, grace: int | None) -> Container:
         async with self._claims.of(key) as container:
+            self._restarts.pop(container.full_id, None)  # from here on, a restart is a new one
             return await self._starter.restart(container, _grace(container, grace))
 
     async def _remove(

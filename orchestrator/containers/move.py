@@ -1,11 +1,14 @@
 """Moves a stopped container to other ports: makes it once more, from a commit of its files.
 
 The successor has a name of its own until it runs, so that the container stays as it was whatever
-fails before; then the container is removed, and the successor takes its name. From its start on
-there is only the way forward: what is interrupted then, is finished later, by `finish_all`, by
-the next start of either, or by another service. The labels of the successor say all that takes.
+fails before; then the container is removed, and the successor takes its name. Two services that
+move a container choose the same name for the successor, and the engine lets one of them have it.
+From its start on there is only the way forward: what is interrupted then, is finished later, by
+`finish_all`, by the next start of either, or by another service. The labels of the successor say
+all that takes.
 """
 
+import hashlib
 import logging
 import uuid
 from collections.abc import Collection
@@ -21,6 +24,7 @@ from ..errors import (
     NameInUse,
     OrchestratorError,
 )
+from ..image_references import COMMITTED, MADE_ANEW, MOVED_REPOSITORY
 from ..labels import LABEL_CREATE, LABEL_NAME
 from ..models import Blueprint, Container
 from ..ports import Reservation
@@ -28,13 +32,11 @@ from ..quantities import MIB
 from ..state import Mirror
 from .changes import Changes
 from .launch import Launcher, Undo
-from .leftovers import MOVED_REPOSITORY, Leftovers
+from .leftovers import Leftovers
 from .networks import Networks, home_of
 
 log = logging.getLogger(__name__)
 
-# What the commits of moves are marked with, in an image's history.
-COMMENT = "orchestration-api: moved"
 # The engine stacks 125 layers at most.
 MOST_LAYERS = 100
 # Bytes that earlier moves may have added to an image, which it keeps when they are written anew.
@@ -114,7 +116,7 @@ class Mover:
                 successor.earlier_ids
                 and successor.started_at is not None
                 and successor.full_id not in self._leftovers.in_hand
-                and self._leftovers.is_old(successor.created)
+                and self._leftovers.is_old(successor)
                 and self._is_unfinished(successor)
             ):
                 log.warning("Finishing the move of %s (%s)", successor.id, successor.name)
@@ -126,7 +128,7 @@ class Mover:
         moved = self._inventory.peek(successor.earlier_ids[-1])
         if moved is not None:
             return moved.managed  # never one of others, whatever a label says
-        return successor.name == _name_meanwhile(successor)
+        return _has_name_meanwhile(successor)
 
     async def _start_elsewhere(
         self, blueprint: Blueprint, image: str, refused: Collection[int]
@@ -153,9 +155,9 @@ class Mover:
         full_id = blueprint.container.full_id
         if await self._has_grown(blueprint.image_id):
             log.info("The image of %s is made anew in one layer", blueprint.container.id)
-            await self._engine.containers.flatten(full_id, image)
+            await self._engine.containers.flatten(full_id, image, MADE_ANEW)
         else:
-            await self._engine.containers.commit(full_id, image, COMMENT)
+            await self._engine.containers.commit(full_id, image, COMMITTED)
 
     async def _has_grown(self, image_id: str) -> bool:
         """Whether an image is to be made anew rather than get one more layer."""
@@ -165,7 +167,7 @@ class Mover:
             history = await self._engine.images.history(image_id)
         except ImageNotFound:  # nothing can be added to it
             return True
-        return sum(layer.size for layer in history if layer.comment == COMMENT) > MOST_MOVED
+        return sum(layer.size for layer in history if layer.comment == COMMITTED) > MOST_MOVED
 
     async def _try(self, blueprint: Blueprint, image: str, reservation: Reservation) -> str:
         """One try: the full id of the successor. If it does not come to run, it goes again."""
@@ -225,7 +227,7 @@ class Mover:
             await self._mirror.refresh(earlier)
             if moved is not None and moved.moved_image is not None:
                 await self._leftovers.discard_image(moved.moved_image)
-            if successor.name == _name_meanwhile(successor):
+            if _has_name_meanwhile(successor):
                 try:
                     await self._engine.containers.rename(full_id, successor.labels[LABEL_NAME])
                 except (NameInUse, InvalidRequest) as error:  # or it has the name by now
@@ -234,12 +236,16 @@ class Mover:
 
 
 def _name_of_successor(container: Container) -> str:
-    return f"{container.name}.moving.{container.id}"
+    """The name that a successor has until its move is finished. Callers may not ask for one like
+    it, and nobody comes upon it by chance, as by the id.
+    """
+    made = f"{container.full_id} {container.labels.get(LABEL_CREATE)}"
+    return f"{container.name}.moving.{hashlib.sha256(made.encode()).hexdigest()[:16]}"
 
 
-def _name_meanwhile(successor: Container) -> str:
-    """The name that a successor has until its move is finished."""
-    return f"{successor.labels.get(LABEL_NAME)}.moving.{successor.earlier_ids[-1][:12]}"
+def _has_name_meanwhile(successor: Container) -> bool:
+    """Whether a successor has not taken its name yet. Those of earlier versions end in an id."""
+    return successor.name.startswith(f"{successor.labels.get(LABEL_NAME)}.moving.")
 
 
 def _being_moved(container: Container) -> ContainerBusy:

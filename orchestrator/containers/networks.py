@@ -6,7 +6,8 @@ others are: the engine lets no packet through from one bridge to another. Nor, u
 (`allow_icc`), from one container of such a network to another; what they publish on the host, they
 reach there like everybody else. Whether they may is settled when a network is made, so those that
 were made the other way are left to the containers that are on them. An engine that cannot keep the
-containers of a network apart, as Podman cannot, puts each on a network of its own.
+containers of a network apart, as Podman cannot, puts each on a network of its own; so does one
+whose host does not let it any more (`bridge-nf-call-iptables`), see `check`.
 
 A Linux bridge takes 1,023 ports (BR_MAX_PORTS, measured on every engine), and containers that are
 not ours count too. So a container goes to `orchestration-api-1` while fewer than `AT_MOST` run on
@@ -47,6 +48,12 @@ REFUSED_SECONDS = 60.0
 # A range may be wider than 999 ports; an engine has 31 subnets unless it is configured otherwise.
 MAX_NETWORKS = 200
 
+NOT_FILTERED = (
+    "Containers of this service that share a network reach each other: the engine's host does not"
+    " filter what they send (net.bridge.bridge-nf-call-iptables is 0). New containers get networks"
+    " of their own. Set it to 1 there, and look for who sets it to 0 (/etc/sysctl.d)."
+)
+
 _OURS = re.compile(r"orchestration-api-([1-9]\d*)")
 _BRIDGE_NAME = "com.docker.network.bridge.name"
 _ICC = "com.docker.network.bridge.enable_icc"  # true for the engine when it is not there
@@ -82,6 +89,22 @@ class Networks:
         self._coming: Counter[str] = Counter()  # by network: containers on their way to it
         self._refused: dict[str, float] = {}  # network -> until when it is left alone
         self._adding = asyncio.Lock()
+        self.problem: str | None = None  # a promise that is not kept, and what to do
+
+    async def check(self) -> None:
+        """Looks whether what keeps the containers of our networks apart still does. Says in
+        `problem`, and in the log, if it does not. Raises what the engine raises.
+        """
+        await self._engine.look_again()
+        before, self.problem = self.problem, None
+        if not (self._allow_icc or self._engine.capabilities.filters) and any(
+            not icc for icc in (await self._ours()).values()
+        ):
+            self.problem = NOT_FILTERED
+        if self.problem and not before:
+            log.warning("%s", self.problem)
+        elif before and not self.problem:
+            log.info("The containers of one network are kept apart again")
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[str]:
@@ -111,6 +134,12 @@ class Networks:
 
         `start` is the call to begin with, if it is another one than the engine's start.
         """
+        if start is None and network is not None and self._has_company(container_id, network):
+            async with self.place() as own:
+                log.info("Container %s moves from %s to %s", container_id[:12], network, own)
+                await self._engine.networks.reconnect(container_id, leave=network, join=own)
+                await self.start(container_id, own)
+                return
         try:
             await (start() if start is not None else self._engine.containers.start(container_id))
         except (NetworkFull, NetworkMissing) as error:
@@ -162,7 +191,15 @@ class Networks:
     @property
     def _alone(self) -> bool:
         """Whether each container needs a network of its own: those of one talk to each other."""
-        return not self._allow_icc and not self._engine.capabilities.apart
+        capabilities = self._engine.capabilities
+        return not self._allow_icc and not (capabilities.apart and capabilities.filters)
+
+    def _has_company(self, container_id: str, network: str) -> bool:
+        """Whether a container would run on a network where others do that reach it."""
+        return self._alone and any(
+            container.runs and container.full_id != container_id and network in container.networks
+            for container in self._inventory.each()
+        )
 
     def _load(self) -> Counter[str]:
         """How many containers each network has, ours or not, and those on their way. Stopped ones
@@ -229,6 +266,9 @@ class Networks:
                     return name
                 continue  # it is not one of ours, or made the other way
             log.info("Network %s is new", name)
+            if not self._engine.capabilities.filters:
+                # To keep the containers of a new network apart, the engine has its host filter.
+                await self._engine.look_again()
             return name
         raise NetworkFull(f"There are {MAX_NETWORKS} networks already.")
 

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -46,6 +47,8 @@ _POOLS = {
     "pulls": 4,
     "reads": 4,
     "statistics": 16,
+    "sizes": 2,
+    "all_sizes": 1,
     "pings": 2,
     "connections": 2,
 }
@@ -124,6 +127,24 @@ class Connection:
         if previous is not None:
             previous.close()
         return info
+
+    async def look_again(self) -> None:
+        """Asks the engine once more what it can do, for its host may have changed meanwhile. No-op
+        where it does not tell.
+        """
+
+        def look(client: docker.APIClient) -> Capabilities:
+            with suppress(docker.errors.APIError):  # a proxy may know an older list of routes
+                return Capabilities.from_info(client.info(), client.version(api_version=False))
+            return self.capabilities
+
+        now = await self.call("info", "reads", look)
+        # What it has refused, it does not tell.
+        self.capabilities = replace(now, disk=now.disk and self.capabilities.disk)
+
+    def has_no_disk_limits(self) -> None:
+        """Notes that the engine has refused to limit what a container writes."""
+        self.capabilities = replace(self.capabilities, disk=False)
 
     def close(self) -> None:
         """Ends the connection. There is no way back."""

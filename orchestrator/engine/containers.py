@@ -5,14 +5,18 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import requests
 from docker import APIClient as Client
+from docker.errors import create_api_error_from_http_exception
 from docker.utils import version_lt
 
-from ..errors import InvalidRequest
+from ..errors import ContainerNotFound, DiskLimitUnsupported, InvalidRequest
 from ..models import Blueprint, Container, Listed, Program, Sample, Spec
 from ..payloads import (
     create_body,
     environment_of,
+    first_file,
+    image_behind_claim,
     parse_blueprint,
     parse_container,
     parse_engine_stats,
@@ -22,6 +26,7 @@ from ..payloads import (
     without_control_group,
 )
 from .connection import Connection
+from .inherited import InheritedLabels
 from .translate import about, starting, understood
 
 Inspection = dict[str, Any]
@@ -35,9 +40,14 @@ class ContainerCalls:
     """Makes the engine's calls about containers. Each raises what the engine's refusal means."""
 
     def __init__(
-        self, connection: Connection, pull_timeout: float, publish_addresses: tuple[str, ...] = ()
+        self,
+        connection: Connection,
+        inherited: InheritedLabels,
+        pull_timeout: float,
+        publish_addresses: tuple[str, ...] = (),
     ) -> None:
         self._connection = connection
+        self._inherited = inherited
         self._pull_timeout = pull_timeout
         self._publish_addresses = publish_addresses
 
@@ -50,18 +60,20 @@ class ContainerCalls:
             return [parse_listed(entry) for entry in entries]
 
     async def find(self, label: str, value: str) -> builtins.list[str]:
-        """Finds the full ids of the containers that have a label with this value."""
+        """Finds the full ids of the containers of ours that have a label with this value: not of
+        those that have it from an image.
+        """
         wanted = {"label": f"{label}={value}"}
         entries = await self._connection.call_twice(
             "find", "reads", lambda client: client.containers(all=True, filters=wanted)
         )
-        return [str(entry["Id"]) for entry in entries]
+        return [str(entry["Id"]) for entry in entries if await self._is_ours(str(entry["Id"]))]
 
     async def inspect(self, container_id: str) -> Container:
         """Describes a container by its id or name. Of its limits, those that the engine applies."""
-        payload = await self._inspection(container_id)
+        payload, inherited = await self._with_inherited(container_id)
         with understood(f"container {container_id[:12]}"):
-            container = parse_container(payload)
+            container = parse_container(payload, inherited)
         capabilities = self._connection.capabilities
         if not capabilities.missing:
             return container
@@ -70,9 +82,9 @@ class ContainerCalls:
 
     async def blueprint(self, container_id: str) -> Blueprint:
         """Describes all that is needed to make a container once more."""
-        payload = await self._inspection(container_id)
+        payload, inherited = await self._with_inherited(container_id)
         with understood(f"container {container_id[:12]}"):
-            return parse_blueprint(payload)
+            return parse_blueprint(payload, inherited)
 
     async def environment(self, container_id: str) -> dict[str, str]:
         """Reads a container's variables with their values, in the engine's order."""
@@ -92,14 +104,18 @@ class ContainerCalls:
         `create_id` is written on it, and on the volumes that the engine makes for it: that is how
         they are found when the answer is lost.
 
-        Raises NameInUse, ImageNotFound, InvalidRequest.
+        Raises NameInUse, ImageNotFound, InvalidRequest, DiskLimitUnsupported.
         """
         asked = spec.asked
         if asked.healthcheck is not None and asked.healthcheck.start_interval is not None:
             self._require("1.44", "healthcheck: start_interval needs Docker 25 or newer.")
         body = create_body(spec, ports, create_id)
         body["HostConfig"]["NetworkMode"] = network
-        return await self._create(body, spec.name, asked.platform)
+        try:
+            return await self._create(body, spec.name, spec.image.reference, asked.platform)
+        except DiskLimitUnsupported:
+            self._connection.has_no_disk_limits()
+            raise
 
     async def create_again(
         self,
@@ -121,7 +137,7 @@ class ContainerCalls:
             publish_addresses=self._publish_addresses,
             create_id=create_id,
         )
-        return await self._create(body, name)
+        return await self._create(body, name, image)
 
     async def stat_path(self, container_id: str, path: str) -> tuple[int, str | None]:
         """Returns the status of `HEAD /containers/{id}/archive?path=` and what it says of the path,
@@ -134,6 +150,26 @@ class ContainerCalls:
             return answer.status_code, answer.headers.get("X-Docker-Container-Path-Stat")
 
         return await self._connection.call_twice("stat_path", "reads", head)
+
+    async def read_file(self, container_id: str, path: str, at_most: int) -> bytes | None:
+        """Reads a file of a container from `GET /containers/{id}/archive?path=`, which does not
+        follow a link there; None where it has more than so many bytes, is no file, or is not shown.
+        """
+
+        def read(client: Client) -> bytes | None:
+            url = f"{client.base_url}/v{client.api_version}/containers/{container_id}/archive"
+            parameters = {"path": path}
+            with client.get(url, params=parameters, stream=True, timeout=client.timeout) as answer:
+                if answer.status_code != 200:
+                    return None
+                archive = bytearray()
+                for piece in answer.iter_content(PIECE_BYTES):
+                    archive += piece
+                    if len(archive) > at_most + PIECE_BYTES:
+                        return None
+            return first_file(bytes(archive))
+
+        return await self._connection.call_twice("read_file", "reads", read)
 
     async def start(self, container_id: str) -> None:
         """Starts a container. One that runs is a no-op. Raises PortRefused, StartRefused,
@@ -191,7 +227,7 @@ class ContainerCalls:
             self._pull_timeout,
         )
 
-    async def flatten(self, container_id: str, image: str) -> None:
+    async def flatten(self, container_id: str, image: str, comment: str) -> None:
         """Makes an image, `repository:tag`, of a container's files as they are: one layer, without
         what was changed or removed since, and without a configuration. They go through this
         process, a piece at a time. Takes as long as a pull may.
@@ -199,8 +235,17 @@ class ContainerCalls:
         repository, _, tag = image.partition(":")
 
         def flatten(client: Client) -> None:
-            pieces = _gathered(client.export(container_id))
-            client.import_image(pieces, repository=repository, tag=tag, stream_src=True)
+            answer = client.post(  # import_image of the SDK takes no comment
+                f"{client.base_url}/v{client.api_version}/images/create",
+                params={"fromSrc": "-", "repo": repository, "tag": tag, "message": comment},
+                headers={"Content-Type": "application/tar"},
+                data=_gathered(client.export(container_id)),
+                timeout=None,
+            )
+            try:
+                answer.raise_for_status()
+            except requests.HTTPError as error:
+                create_api_error_from_http_exception(error)
 
         await self._connection.call("flatten", "pulls", flatten, self._pull_timeout)
 
@@ -233,13 +278,30 @@ class ContainerCalls:
             "inspect", "reads", lambda client: client.inspect_container(container_id)
         )
 
+    async def _with_inherited(
+        self, container_id: str
+    ) -> tuple[Inspection, Mapping[str, str] | None]:
+        """An inspection, and the labels of the image where those of the container need a proof."""
+        payload = await self._inspection(container_id)
+        with understood(f"container {container_id[:12]}"):
+            image = image_behind_claim(payload)
+        return payload, {} if image is None else await self._inherited.of(image)
+
+    async def _is_ours(self, container_id: str) -> bool:
+        try:
+            return (await self.inspect(container_id)).managed
+        except ContainerNotFound:
+            return False
+
     def _require(self, version: str, complaint: str) -> None:
         """Raises InvalidRequest for an engine whose API is older: it would drop a field."""
         if version_lt(self._connection.client.api_version, version):
             raise InvalidRequest(f"{complaint} This engine is older; leave it out.")
 
-    async def _create(self, body: Inspection, name: str | None, platform: str | None = None) -> str:
-        with about(image=str(body["Image"]), name=name):
+    async def _create(
+        self, body: Inspection, name: str | None, image: str, platform: str | None = None
+    ) -> str:
+        with about(image=image, name=name):
             answer = await self._connection.call(
                 "create",
                 "mutations",

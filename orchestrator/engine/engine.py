@@ -9,7 +9,9 @@ from .connection import Connection
 from .containers import ContainerCalls
 from .events import container_events
 from .images import ImageCalls
+from .inherited import InheritedLabels
 from .networks import NetworkCalls
+from .sizes import SizeCalls
 from .volumes import VolumeCalls
 
 
@@ -26,16 +28,18 @@ class Engine:
         on_call: Callable[[str, float, str | None], None] = lambda *_: None,
     ) -> None:
         self._connection = connection = Connection(settings, on_call)
-        self.containers = ContainerCalls(
-            connection, settings.pull_timeout, settings.publish_address
-        )
         self.images = ImageCalls(connection, settings.pull_timeout)
+        inherited = InheritedLabels(self.images)
+        self.containers = ContainerCalls(
+            connection, inherited, settings.pull_timeout, settings.publish_address
+        )
         self.networks = NetworkCalls(connection)
         self.volumes = VolumeCalls(connection)
+        self.sizes = SizeCalls(connection)
 
     @property
     def capabilities(self) -> Capabilities:
-        """What this engine can do, as it said when it was connected to."""
+        """What this engine can do, as it said when it was last asked."""
         return self._connection.capabilities
 
     @property
@@ -60,6 +64,10 @@ class Engine:
     async def connect(self) -> EngineInfo:
         """Opens a connection anew, agrees on an API version, and says what answers."""
         return await self._connection.connect()
+
+    async def look_again(self) -> None:
+        """Asks the engine once more what it can do. Raises what the engine raises."""
+        await self._connection.look_again()
 
     async def ping(self, seconds: float) -> None:
         """Raises EngineUnavailable or EngineTimeout unless the engine answers in time."""

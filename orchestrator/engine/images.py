@@ -1,7 +1,6 @@
 """Makes the engine's calls about images: inspect, pull, remove."""
 
 import logging
-from datetime import UTC, datetime
 from json import dumps
 from typing import Any
 
@@ -83,13 +82,13 @@ class ImageCalls:
                     log.warning("Image %r could not be pulled: %s", image, error.__cause__)
                 raise
 
-    async def of(self, repository: str) -> list[tuple[str, datetime]]:
-        """Lists the images of a repository, with any tag, and when each was made."""
+    async def of(self, repository: str) -> list[str]:
+        """Lists the images of a repository, with any tag."""
         images = await self._connection.call(
             "images_of", "reads", lambda client: client.images(repository)
         )
         return [
-            (name, datetime.fromtimestamp(image["Created"], UTC))
+            str(name)
             for image in images
             for name in image.get("RepoTags") or ()
             if name.startswith(f"{repository}:")

@@ -19,6 +19,8 @@ from .containers import (
     ContainerNotRunning,
     ContainerPaused,
     DependencyNotRunning,
+    DiskLimitUnsupported,
+    DiskLow,
     NameInUse,
     NetworkFull,
     NetworkMissing,
@@ -54,6 +56,7 @@ from .kinds import (
     LimitError,
     MissingError,
     OrchestratorError,
+    StorageError,
     UnavailableError,
     UpstreamError,
 )
@@ -66,6 +69,7 @@ from .ports import (
     PortsExhausted,
 )
 from .requests import (
+    AuditUnavailable,
     BodyTooLarge,
     CrossOrigin,
     FromContainer,
@@ -80,6 +84,7 @@ from .requests import (
     RequestTooSlow,
     ShuttingDown,
     TooBusy,
+    TooManyChanges,
     TooManyConnections,
     TooManyStreams,
     Unauthenticated,
@@ -94,6 +99,7 @@ from .volumes import (
 
 __all__ = [
     "AmbiguousId",
+    "AuditUnavailable",
     "BodyTooLarge",
     "CallerError",
     "ConflictError",
@@ -105,6 +111,8 @@ __all__ = [
     "CrossOrigin",
     "DeadlineError",
     "DependencyNotRunning",
+    "DiskLimitUnsupported",
+    "DiskLow",
     "EngineFailed",
     "EngineTimeout",
     "EngineUnavailable",
@@ -147,7 +155,9 @@ __all__ = [
     "RequestTooSlow",
     "ShuttingDown",
     "StartRefused",
+    "StorageError",
     "TooBusy",
+    "TooManyChanges",
     "TooManyConnections",
     "TooManyStreams",
     "Unauthenticated",

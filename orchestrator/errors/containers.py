@@ -2,7 +2,14 @@
 of it, or asks for too much.
 """
 
-from .kinds import ConflictError, ForbiddenError, InvalidError, MissingError, UnavailableError
+from .kinds import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    MissingError,
+    StorageError,
+    UnavailableError,
+)
 
 
 class ContainerNotFound(MissingError):
@@ -83,6 +90,27 @@ class QuotaExceeded(ForbiddenError):
     example = (
         'The key "ci" may have 20 containers, and has 20. Remove one, or have the operator raise'
         " CONTAINERS_PER_KEY, or the key's own number in API_KEY_FILE."
+    )
+
+
+class DiskLimitUnsupported(InvalidError):
+    """A limit that would be taken and not held is refused, rather than promised."""
+
+    code = "disk-limit-unsupported"
+    title = "This engine cannot limit what a container writes"
+    example = (
+        "This engine's storage (overlay2 on extfs) cannot limit what a container writes; overlay2"
+        " on XFS with the mount option pquota, btrfs and zfs can. Leave `disk` out."
+    )
+
+
+class DiskLow(StorageError):
+    code = "disk-low"
+    title = "The engine's disk is nearly full"
+    example = (
+        "The disk of the Docker engine has 900.00 MB left, and MIN_FREE_DISK keeps 1024.00 MB free."
+        " Remove containers, images or volumes that nobody needs (`docker system df` shows what"
+        " takes the space), or have the operator lower MIN_FREE_DISK."
     )
 
 

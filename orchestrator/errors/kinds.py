@@ -70,6 +70,12 @@ class UnavailableError(OrchestratorError):
     retry_after: ClassVar[int] = 5
 
 
+class StorageError(OrchestratorError):
+    """There is no room for it on a disk. `retry_after` is in seconds."""
+
+    retry_after: ClassVar[int] = 60
+
+
 class DeadlineError(OrchestratorError):
     """The engine did not answer in time. `retry_after` is in seconds."""
 

@@ -131,6 +131,15 @@ class TooManyStreams(LimitError):
     )
 
 
+class TooManyChanges(LimitError):
+    code = "too-many-changes"
+    title = "Too many changes of one caller are under way"
+    example = (
+        "128 changes of yours are under way or waiting, and no more are taken. Wait for some to"
+        " end, or raise MAX_CHANGES."
+    )
+
+
 class Overloaded(UnavailableError):
     code = "overloaded"
     title = "Too many requests are under way"
@@ -155,6 +164,17 @@ class TooBusy(UnavailableError):
     example = (
         "256 changes are under way or waiting, and no more are taken. Try again in a few seconds,"
         " or raise MUTATION_QUEUE."
+    )
+
+
+class AuditUnavailable(UnavailableError):
+    """Whoever runs the service wants no change without a line in the audit."""
+
+    code = "audit-unavailable"
+    title = "The audit cannot be written"
+    example = (
+        "No change is made while the audit cannot be written. The operator finds the reason in GET"
+        " /health and in the log; try again when it is gone."
     )
 
 

@@ -5,12 +5,14 @@ cgroups        samples of containers, from the files of their control groups
 cgroup_files   what the texts of those files say; pure
 listeners      the ports of the host that processes listen on
 interfaces     which requests come from our own containers, by the subnets of their bridges
+free_space     how much room a disk has left
 own_container  the container that this process runs in
 open_files     the limit of open files
 """
 
 from .cgroups import CgroupReader
 from .figures import Reading, Traffic, find_reader
+from .free_space import free_bytes
 from .interfaces import BRIDGE_PREFIX, OwnBridges
 from .listeners import HostPorts
 from .open_files import allow_more_files
@@ -25,5 +27,6 @@ __all__ = [
     "Traffic",
     "allow_more_files",
     "find_reader",
+    "free_bytes",
     "own_container_id",
 ]

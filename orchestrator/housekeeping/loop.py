@@ -1,9 +1,11 @@
-"""Finishes what crashes interrupted, and takes away what they left, again and again."""
+"""Finishes what crashes interrupted, takes away what they left, and looks whether promises that
+depend on the host are kept, again and again.
+"""
 
 import asyncio
 import logging
 
-from ..containers import Leftovers, Mover
+from ..containers import Leftovers, Mover, Networks
 from ..errors import OrchestratorError
 
 log = logging.getLogger(__name__)
@@ -15,11 +17,14 @@ LONGEST_SECONDS = 30.0
 class Housekeeping:
     """Keeps house every `seconds`, LONGEST_SECONDS at most."""
 
-    def __init__(self, mover: Mover, leftovers: Leftovers, seconds: float) -> None:
+    def __init__(
+        self, mover: Mover, leftovers: Leftovers, networks: Networks, seconds: float
+    ) -> None:
         self._work = (
             mover.finish_all,
             leftovers.remove_husks,
             leftovers.remove_unused_images,
+            networks.check,
         )
         self._seconds = min(LONGEST_SECONDS, seconds)
 

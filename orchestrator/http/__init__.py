@@ -1,11 +1,13 @@
 """What happens to every request, whatever its path: named, counted, noted, let in or refused.
 
     connections  how many there are, how slow one may be; what cannot be read is answered
+    unread       how much a reader has not taken yet
     request_forms  brings a request into the usual one of HTTP's forms
     request_ids  gives each request an id
     forwarded    takes what a trusted proxy says of a request
     headers      tells browsers what they may do with an answer
     audit        writes a line for each change that was asked for
+    trail        where those lines go, and whether they can be written
     door         lets a request in by its key, Host and origin      keys   the keys there are
     counted      tells of each answer: which route, which status, how long it took
     methods      HEAD wherever GET is, and OPTIONS
@@ -32,6 +34,7 @@ from .asgi import (
 )
 from .audit import (
     Audit,
+    AuditRequired,
 )
 from .compression import Compression
 from .conditional import Conditional
@@ -50,8 +53,8 @@ from .keys import (
 )
 from .limits import (
     MAX_HEADERS_SIZE,
+    CallerLimits,
     RequestLimits,
-    StreamLimit,
 )
 from .methods import Methods
 from .problems import (
@@ -69,12 +72,15 @@ from .route_table import (
     tagged,
     without_key,
 )
+from .trail import Trail
 
 __all__ = [
     "MAX_HEADERS_SIZE",
     "AnswerRefusals",
     "App",
     "Audit",
+    "AuditRequired",
+    "CallerLimits",
     "Compression",
     "Conditional",
     "Door",
@@ -90,7 +96,7 @@ __all__ = [
     "RouteTable",
     "SecurityHeaders",
     "Send",
-    "StreamLimit",
+    "Trail",
     "always_answered",
     "answer_problem",
     "audit",

@@ -8,11 +8,14 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
+SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 UNMATCHED = "unmatched"
 
 # Where a request's scope keeps what a trusted proxy says was called, as it said it, and the host
 # that was called, once the door has looked at it.
 FORWARDED_HOST = "orchestrator.forwarded_host"
+# Whether a request was let in by a key; the server's connection reads it, too.
+WITH_KEY = "orchestrator.with_key"
 CALLED_HOST = "orchestrator.called_host"
 
 

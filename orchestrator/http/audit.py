@@ -9,8 +9,6 @@ wrote is cut: a line has at most a few kilobytes. Requests that never came to th
 import contextlib
 import json
 import logging
-import logging.handlers
-import os
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -18,11 +16,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .. import callers
-from ..errors import OrchestratorError
+from ..errors import AuditUnavailable, OrchestratorError
 from ..models import Container
 from . import request_ids
 from .asgi import UNMATCHED, App, Message, Receive, Send
 from .route_table import Found, RouteTable
+from .trail import Trail
 
 log = logging.getLogger("orchestrator.audit")
 
@@ -93,27 +92,39 @@ class Audit:
             log.info("%s", json.dumps(line))
 
 
-def configure(path: str | None) -> None:
-    """Sends the lines to standard error, or appends them to a file that its owner alone may read,
-    and that is opened again when it was moved away. Raises OSError if it cannot be written.
+class AuditRequired:
+    """ASGI middleware that refuses changes while they would leave no line; it stands where it is
+    known that the caller may make them.
     """
-    handler: logging.Handler
-    handler = logging.StreamHandler() if path is None else _OwnersFile(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(message)s"))
+
+    def __init__(self, app: App, table: RouteTable, trail: Trail) -> None:
+        self._app = app
+        self._table = table
+        self._trail = trail
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] in UNSAFE:
+            found = self._table.find(scope)
+            if found is not None and found.allowed and self._trail.check() is not None:
+                raise AuditUnavailable(
+                    "No change is made while the audit cannot be written. The operator finds the"
+                    " reason in GET /health and in the log; try again when it is gone."
+                )
+        await self._app(scope, receive, send)
+
+
+def configure(path: str | None, told: Callable[[bool, int], None] = lambda _, __: None) -> Trail:
+    """Sends the lines to standard error, or appends them to a file. Raises OSError if that cannot
+    be used. What is returned, and `told` at each change, says whether lines can be written.
+    """
+    handler = Trail(path, told)
     for old in list(log.handlers):
         log.removeHandler(old)
         old.close()
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False
-
-
-class _OwnersFile(logging.handlers.WatchedFileHandler):
-    def _open(self) -> Any:
-        def opener(path: str, flags: int) -> int:
-            return os.open(path, flags, 0o600)
-
-        return open(self.baseFilename, "a", encoding="utf-8", opener=opener)
+    return handler
 
 
 def _verb(method: str, found: Found | None) -> str:

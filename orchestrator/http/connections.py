@@ -1,9 +1,12 @@
 """The server bounds its connections: how many there are, how long one takes to say what it wants,
 and how long it leaves the answer unread.
 
-An idle connection gives way to a new one, so that whoever opens them in numbers stops nobody else;
-only where all are at work is a new one refused. What cannot be read is answered with a problem
-document, as all other errors are, and never by hanging.
+An idle connection gives way to a new one, so that whoever opens them in numbers stops nobody else:
+first one without a valid key, or whose answers are not read; and so does one whose request has not
+been let in, or is being refused. Of requests that are sent at once, few are answered ahead of their
+reader, and none behind one that was refused at the door. Only where all are at work is a new one
+refused. What cannot be read is answered with a problem document, as all other errors are, and never
+by hanging.
 """
 
 import asyncio
@@ -14,6 +17,7 @@ import socket
 import sys
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -23,7 +27,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from ..errors import MalformedRequest, OrchestratorError, TooManyConnections
 from ..settings import Settings
 from . import problems
+from .asgi import WITH_KEY
 from .limits import headers_too_large, too_slow
+from .unread import unread_bytes
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +42,12 @@ LINGER_SECONDS = 1.0
 # most clients send a body after its head, and may be refused in between.
 REST_SECONDS = 1.0
 REST_BYTES = 64 * 1024
+# Bytes that may wait for a reader when the next of several requests sent at once is begun.
+AHEAD_BYTES = 4096
+# Seconds until it is looked at again whether they were read: the first time, and at most.
+LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.02, 0.5
+# Seconds after which whoever takes nothing of an answer counts as one that does not read.
+STALLED_SECONDS = 1.0
 
 
 class Connections:
@@ -72,12 +84,22 @@ class Connections:
                 del self._by_peer[old.peer]
 
     def _close_one(self, found: list["CallerConnection"]) -> bool:
-        idle = [each for each in found if each.idle]
-        if not idle:
+        """Closes one that may give way: first of those without a valid key or that do not read,
+        then of the address that has most, then the one that has been idle longest.
+        """
+        may_go = [each for each in found if each.idle or each.stalled or not each.let_in]
+        if not may_go:
             return False
-        oldest = min(idle, key=lambda each: each.idle_since)
-        self.discard(oldest)
-        oldest.transport.close()
+        first = min(
+            may_go,
+            key=lambda each: (
+                each.keyed and not each.unread,
+                -len(self._by_peer[each.peer]),
+                each.idle_since,
+            ),
+        )
+        self.discard(first)
+        first.give_way()
         return True
 
 
@@ -106,6 +128,9 @@ class CallerConnection(H11Protocol):
 
     peer = "-"
     idle_since = 0.0
+    keyed = False  # whether the last request was let in by a key
+    _stalled_since: float | None = None
+    _ahead_timer: asyncio.TimerHandle | None = None
     _refused = False  # answered for good; what still comes is thrown away
     _head_timer: asyncio.TimerHandle | None = None
     _rest_of: RequestResponseCycle | None = None  # answered, and its body has not come to its end
@@ -119,6 +144,37 @@ class CallerConnection(H11Protocol):
         if self._refused or self.cycle is None or self.cycle.response_complete:
             return True
         return self.cycle.more_body and not self.cycle.response_started
+
+    @property
+    def let_in(self) -> bool:
+        """Whether the door has let in the request that came last."""
+        return self.cycle is not None and WITH_KEY in self.cycle.scope
+
+    @property
+    def unread(self) -> bool:
+        """Whether more waits for its reader than is answered ahead."""
+        return self._ahead_timer is not None or self.stalled
+
+    @property
+    def stalled(self) -> bool:
+        """Whether an answer under way has been waiting for its reader for some time."""
+        since = self._stalled_since
+        return since is not None and self.loop.time() - since > STALLED_SECONDS
+
+    def give_way(self) -> None:
+        """Closes it, with what nobody reads."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        self._stalled_since = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._stalled_since = None
+        super().resume_writing()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -174,6 +230,22 @@ class CallerConnection(H11Protocol):
 
     def on_response_complete(self) -> None:
         self.idle_since = self.loop.time()
+        self.keyed = bool(self.scope.get(WITH_KEY))
+        if not self.let_in and self.conn.their_state is h11.DONE and self.conn.trailing_data[0]:
+            self._linger()  # what was sent behind it would have the same answer
+        else:
+            self._go_on(LOOK_SECONDS)
+
+    def _go_on(self, look: float) -> None:
+        """Begins what the peer has sent behind a request, once it has read most of the answers."""
+        self._ahead_timer = None
+        if self.transport.is_closing():
+            return
+        if self.conn.trailing_data[0] and unread_bytes(self.transport) > AHEAD_BYTES:
+            self.flow.pause_reading()
+            again = min(2 * look, LONGEST_LOOK_SECONDS)
+            self._ahead_timer = self.loop.call_later(look, self._go_on, again)
+            return
         super().on_response_complete()
         if self._refused or self.transport.is_closing():
             return
@@ -234,10 +306,10 @@ class CallerConnection(H11Protocol):
         self._head_timer = self.loop.call_later(self.head_seconds, refuse)
 
     def _stop_timers(self) -> None:
-        for timer in (self._head_timer, self._rest_timer, self._linger_timer):
+        for timer in (self._head_timer, self._rest_timer, self._linger_timer, self._ahead_timer):
             if timer is not None:
                 timer.cancel()
-        self._head_timer = self._rest_timer = self._linger_timer = None
+        self._head_timer = self._rest_timer = self._linger_timer = self._ahead_timer = None
 
     def _refuse(self, error: OrchestratorError) -> None:
         """Answers past the app, which knows nothing of this request or is told it is gone."""
@@ -258,7 +330,8 @@ class CallerConnection(H11Protocol):
         self._stop_timers()
         self._unset_keepalive_if_required()
         if self.transport.can_write_eof():
-            self.transport.write_eof()
+            with suppress(OSError):  # the peer may be gone already
+                self.transport.write_eof()
         self.flow.resume_reading()
         self._linger_timer = self.loop.call_later(LINGER_SECONDS, self.transport.close)
 

@@ -1,7 +1,8 @@
 """The door lets a request in or refuses it, by who asks and from where, before it is routed.
 
-Refused are a container of this service, a Host that is not this service's (DNS rebinding), a page
-of another origin that would change something, a missing or wrong key, and a body that is not JSON.
+Refused are a request with two lengths, a container of this service, a Host that is not this
+service's (DNS rebinding), a page of another origin that would change something, a missing or wrong
+key, and a body that is not JSON.
 """
 
 import base64
@@ -9,18 +10,29 @@ import binascii
 import ipaddress
 import re
 from collections.abc import Sequence
+from functools import partial
 from urllib.parse import urlsplit
 
 from .. import callers, errors
 from ..callers import Caller
 from ..host import OwnBridges
 from ..settings import Settings, is_loopback
-from .asgi import CALLED_HOST, FORWARDED_HOST, App, Message, Receive, Send, values
+from .asgi import (
+    CALLED_HOST,
+    FORWARDED_HOST,
+    SAFE_METHODS,
+    WITH_KEY,
+    App,
+    Message,
+    Receive,
+    Send,
+    values,
+)
 from .keys import Keyring
+from .request_forms import check_length
 from .route_table import RouteTable
 
 REALM = "docker-orchestration-api"
-SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 # A name or an address, and a port, which does not matter.
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(?::[0-9]{1,5})?")
@@ -42,11 +54,14 @@ class Door:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            check_length(scope)
             self._check_peer(scope)
             host = self._check_host(scope)
             if scope["method"] not in SAFE_METHODS:
                 self._check_origin(scope, host)
-            callers.current.set(self._caller(scope))
+            caller = self._caller(scope)
+            callers.current.set(caller)
+            scope[WITH_KEY] = caller.name is not None
             if scope["method"] not in SAFE_METHODS:
                 check_content_type(scope)
         await self._app(scope, receive, send)
@@ -134,7 +149,7 @@ class Door:
             raise errors.InsufficientScope(
                 f'The key "{key.name}" may only read. Use one with the scope write.'
             )
-        return Caller(key.name, key.scope, peer, key.containers)
+        return Caller(key.name, key.scope, peer, key.containers, partial(self._keyring.has, key))
 
 
 def named_host(text: str) -> str | None:

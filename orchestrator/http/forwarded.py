@@ -10,7 +10,6 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.routing import BaseRoute
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from .. import addresses
 from ..settings import Settings
@@ -19,7 +18,7 @@ from .asgi import FORWARDED_HOST, App, Message, Receive, Send, path_of, root_of,
 
 class Forwarded:
     """ASGI middleware, the outermost but one. Of what comes several times in a header, the
-    last counts, which the proxy itself has written; what is no host or no path is left alone.
+    last counts, which the proxy itself has written; what is no address, host or path is left alone.
     """
 
     def __init__(self, app: App, settings: Settings, routes: Iterable[BaseRoute]) -> None:
@@ -28,8 +27,6 @@ class Forwarded:
         self._own_parts = {_first_part(getattr(route, "path", "")) for route in routes} - {""}
         self._networks = [ipaddress.ip_network(each) for each in settings.trusted_proxies]
         self._trusts = lru_cache(maxsize=1024)(self._is_trusted)
-        # Takes the address and the scheme of whoever asks; it looks at the peer for itself.
-        self._from_proxy = ProxyHeadersMiddleware(app, list(settings.trusted_proxies))  # type: ignore[arg-type]
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -42,6 +39,10 @@ class Forwarded:
             if hosts := _last(scope, b"x-forwarded-host"):
                 scope[FORWARDED_HOST] = hosts
             root = _prefix(scope, root)
+            if (scheme := _last(scope, b"x-forwarded-proto").lower()) in ("http", "https"):
+                scope["scheme"] = scheme
+            if (asker := self._asker(scope)) is not None:
+                scope["client"] = asker
         self._settle_path(scope, root)
 
         async def send_on(message: Message) -> None:
@@ -49,8 +50,19 @@ class Forwarded:
                 message["headers"] = [_within_here(*each) for each in message["headers"]]
             await send(message)
 
-        app = self._from_proxy if trusted else self._app
-        await app(scope, receive, send_on)  # type: ignore[arg-type]
+        await self._app(scope, receive, send_on)
+
+    def _asker(self, scope: Message) -> tuple[str, int] | None:
+        """Returns who asks, as the proxies say: the last that is no trusted proxy, or the first of
+        all. None where there is no such header, or anything but an address stands at that place:
+        then nobody knows, and the peer's own address counts.
+        """
+        found: tuple[str, int] | None = None
+        for text in reversed(",".join(values(scope, b"x-forwarded-for")).split(",")):
+            found = addresses.address_of(text)
+            if found is None or not self._trusts(found[0]):
+                break
+        return found
 
     def _settle_path(self, scope: Message, root: str) -> None:
         """Has a path begin with the root once, whoever put it there, the proxy, the server or none.

@@ -25,7 +25,7 @@ FILE_KEY_NAME = "file"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _CONTAINERS = re.compile(r"containers=([0-9]{1,6})")
 _LONGEST_FILE = 1024 * 1024  # bytes
-_LOOK_SECONDS = 1.0
+_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,11 @@ class Keyring:
             if hmac.compare_digest(key.digest, given):
                 found = key
         return found
+
+    def has(self, key: Key) -> bool:
+        """Whether a key that was found before is still one, for all that it lets its holder do."""
+        self._refresh()
+        return key in self._keys
 
     def _refresh(self) -> None:
         now = self._clock()

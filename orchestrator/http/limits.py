@@ -5,6 +5,9 @@ there is a request (slow or broken headers, too many connections) is the busines
 """
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from .. import callers
 from ..errors import (
@@ -12,11 +15,12 @@ from ..errors import (
     HeadersTooLarge,
     Overloaded,
     RequestTooSlow,
+    TooManyChanges,
     TooManyStreams,
     UrlTooLong,
 )
 from ..settings import Settings
-from .asgi import App, Message, Receive, Send
+from .asgi import SAFE_METHODS, App, Message, Receive, Send
 from .route_table import RouteTable
 
 # Bytes, and a number.
@@ -109,35 +113,62 @@ class RequestLimits:
         )
 
 
-class StreamLimit:
-    """ASGI middleware that refuses a caller one stream more than MAX_STREAMS; stands where it is
-    known who calls.
+class CallerLimits:
+    """ASGI middleware that refuses a caller one stream more than MAX_STREAMS, and one change more
+    than MAX_CHANGES; stands where it is known who calls.
+
+    A change counts until its answer has gone out, the time included that it waits for others, or
+    for a container's health. So no one caller takes all places that there are.
     """
 
     def __init__(self, app: App, settings: Settings, table: RouteTable) -> None:
         self._app = app
         self._table = table
-        self._most = settings.max_streams
-        self._open: dict[str, int] = {}
+        self._streams = _Places(settings.max_streams)
+        self._changes = _Places(settings.max_changes)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         found = self._table.find(scope) if scope["type"] == "http" else None
-        if found is None or not found.route.stream:
-            await self._app(scope, receive, send)
-            return
         caller = callers.current.get().identity
-        if self._open.get(caller, 0) >= self._most:
-            raise TooManyStreams(
-                f"{self._most} streams of yours are open, and no more are given. Close one, or"
-                " raise MAX_STREAMS."
-            )
-        self._open[caller] = self._open.get(caller, 0) + 1
-        try:
+        if found is not None and found.route.stream:
+            if not self._streams.free_for(caller):
+                raise TooManyStreams(
+                    f"{self._streams.most} streams of yours are open, and no more are given. Close"
+                    " one, or raise MAX_STREAMS."
+                )
+            with self._streams.taken(caller):
+                await self._app(scope, receive, send)
+        elif found is not None and found.allowed and scope["method"] not in SAFE_METHODS:
+            if not self._changes.free_for(caller):
+                raise TooManyChanges(
+                    f"{self._changes.most} changes of yours are under way or waiting, and no more"
+                    " are taken. Wait for some to end, or raise MAX_CHANGES."
+                )
+            with self._changes.taken(caller):
+                await self._app(scope, receive, send)
+        else:
             await self._app(scope, receive, send)
+
+
+class _Places:
+    """Counts, for each caller, what is under way."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._taken: Counter[str] = Counter()
+
+    def free_for(self, caller: str) -> bool:
+        return self._taken[caller] < self.most
+
+    @contextmanager
+    def taken(self, caller: str) -> Iterator[None]:
+        self._taken[caller] += 1
+        try:
+            yield
         finally:
-            self._open[caller] -= 1
-            if not self._open[caller]:
-                del self._open[caller]
+            self._taken[caller] -= 1
+            if not self._taken[caller]:
+                del self._taken[caller]
 
 
 def _check_head(scope: Message) -> None:

@@ -18,7 +18,7 @@ from .route_table import RouteTable
 ENGINE = (errors.EngineUnavailable, errors.EngineFailed, errors.EngineTimeout)
 ONE = (errors.ContainerNotFound, errors.AmbiguousId, errors.InvalidRequest)
 READ = (*ONE, errors.NotManaged)
-LATER = (errors.TooBusy, errors.ShuttingDown)
+LATER = (errors.TooManyChanges, errors.TooBusy, errors.AuditUnavailable, errors.ShuttingDown)
 CHANGE = (*READ, errors.ContainerBusy, *LATER, *ENGINE)
 RUN = (
     *CHANGE,
@@ -27,6 +27,7 @@ RUN = (
     errors.PortInUse,
     errors.PortsExhausted,
     errors.StartRefused,
+    errors.DiskLimitUnsupported,
     errors.NetworkFull,
     errors.NetworkMissing,
     errors.DependencyNotRunning,
@@ -55,6 +56,8 @@ CREATE = (
     errors.VolumeNotManaged,
     errors.OverLimit,
     errors.QuotaExceeded,
+    errors.DiskLimitUnsupported,
+    errors.DiskLow,
     errors.ContainerBusy,
     *LATER,
     *ENGINE,
@@ -106,7 +109,7 @@ def openapi_responses(
                 request_id="5f0c2f8a9d3b4e6f8a1b2c3d4e5f6a7b",
             )
         }
-        if status in (503, 504):
+        if status in (503, 504, 507):
             entry["headers"] = {
                 "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
             }

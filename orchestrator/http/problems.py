@@ -29,6 +29,8 @@ from ..errors import (
     PreconditionFailed,
     RequestTooSlow,
     ShuttingDown,
+    StorageError,
+    TooManyChanges,
     TooManyStreams,
     UnavailableError,
     UpstreamError,
@@ -47,6 +49,7 @@ _STATUS: dict[type[OrchestratorError], int] = {
     BodyTooLarge: 413,
     UrlTooLong: 414,
     TooManyStreams: 429,
+    TooManyChanges: 429,
     HeadersTooLarge: 431,
     LimitError: 400,
     InvalidError: 422,
@@ -58,6 +61,7 @@ _STATUS: dict[type[OrchestratorError], int] = {
     UpstreamError: 502,
     UnavailableError: 503,
     DeadlineError: 504,
+    StorageError: 507,
 }
 
 

@@ -36,7 +36,8 @@ from .create import (
     CreateRequest,
 )
 from .create_files import path_of
-from .create_process import HealthCheck, Ulimit, Ulimits
+from .create_network import MOST_PORTS
+from .create_process import LEAST_INTERVAL, HealthCheck, Ulimit, Ulimits, plain_user
 from .engine import Blueprint, EngineInfo, Image, Layer, Listed, Network
 from .filters import (
     ContainerFilter,
@@ -71,6 +72,7 @@ from .sample import (
 )
 from .service import (
     Alive,
+    AuditHealth,
     DockerHealth,
     Endpoint,
     Health,
@@ -93,10 +95,13 @@ from .statistics import (
 from .volumes import RemovedVolume, Volume
 
 __all__ = [
+    "LEAST_INTERVAL",
     "METRICS_EXAMPLE",
+    "MOST_PORTS",
     "Alive",
     "AllStats",
     "Asked",
+    "AuditHealth",
     "Blueprint",
     "Confinement",
     "Container",
@@ -153,5 +158,6 @@ __all__ = [
     "Volume",
     "examples",
     "path_of",
+    "plain_user",
     "without_cache",
 ]

@@ -36,6 +36,9 @@ class Limits(Model):
     memory: int | None = Field(None, description="Bytes.")
     cpus: float | None = Field(None, description="CPUs, 0.5 is half of one.")
     pids: int | None = Field(None, description="Processes and threads.")
+    disk: int | None = Field(
+        None, description="Bytes that it may write to its own file system, volumes not included."
+    )
 
 
 class Published(Model):
@@ -100,6 +103,11 @@ class Container(Model):
     host: str | None = Field(None, description="The name or address that `port` answers on.")
     port: int | None = Field(None, description="The host port of its first TCP port.")
     limits: Limits = Limits()
+    written_bytes: int | None = Field(
+        None,
+        description="Bytes that it has written to its own file system, volumes not included; null"
+        " unless `size=true` asks for it.",
+    )
     port_changed: bool = Field(
         False, description="Whether this start moved the container to another port."
     )
@@ -159,7 +167,8 @@ class Container(Model):
         "url": "http://localhost:8001",
         "host": "localhost",
         "port": 8001,
-        "limits": {"memory": 268435456, "cpus": 1.0, "pids": 512},
+        "limits": {"memory": 268435456, "cpus": 1.0, "pids": 512, "disk": None},
+        "written_bytes": None,
         "port_changed": False,
         "previous_ports": None,
         "previous_id": None,

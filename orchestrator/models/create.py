@@ -11,7 +11,16 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, model_v
 from pydantic.config import JsonDict
 
 from ..labels import LABEL_PREFIX
-from ..quantities import MEMORY_MAX, MEMORY_MIN, MEMORY_PATTERN, parse_memory, whole
+from ..quantities import (
+    DISK_MAX,
+    DISK_MIN,
+    MEMORY_MAX,
+    MEMORY_MIN,
+    MEMORY_PATTERN,
+    parse_disk,
+    parse_memory,
+    whole,
+)
 from .asked import Asked
 from .create_files import Directory, SharedMemory, Tmpfs, Volumes, path_of
 from .create_network import MOST_PORTS, ContainerPorts, ExtraHosts, Hostname, NameServer
@@ -25,11 +34,14 @@ from .create_process import (
     Text,
     Ulimits,
     User,
+    plain_user,
 )
 from .create_texts import (
     COMMAND_SCHEMA,
+    ID,
     IMAGE_SCHEMA,
     NAME_SCHEMA,
+    OWN_NAME,
     PLATFORM,
     REFERENCE,
     RESTART_POLICY,
@@ -43,6 +55,16 @@ def _name(value: str) -> str:
         raise ValueError(
             "a name has two or more of the characters a-z A-Z 0-9 _ . - and begins with a letter"
             " or digit"
+        )
+    if re.fullmatch(ID, value):
+        raise ValueError(
+            "a name of 12 to 64 of the digits 0-9 a-f could be the id of another container; add"
+            " another character"
+        )
+    if re.fullmatch(OWN_NAME, value):
+        raise ValueError(
+            'names with ".moving." in them, and "keyed-" with 16 of the digits 0-9 a-f, are those'
+            " that this service gives; choose another name"
         )
     return value
 
@@ -183,6 +205,19 @@ class CreateRequest(Asked, Model):
     pids: Annotated[int, Field(strict=True, ge=1, le=4194304), BeforeValidator(whole)] | None = (
         Field(None, description="Most processes and threads. Default: the setting DEFAULT_PIDS.")
     )
+    disk: Annotated[int, BeforeValidator(parse_disk)] | None = Field(
+        None,
+        description='What it may write to its own file system: "10g", or bytes, from "1m" to'
+        ' "16t". Refused where the engine\'s storage cannot do it. Default: the setting'
+        " DEFAULT_DISK.",
+        json_schema_extra={
+            "anyOf": [
+                {"type": "string", "pattern": MEMORY_PATTERN},
+                {"type": "integer", "minimum": DISK_MIN, "maximum": DISK_MAX},
+                {"type": "null"},
+            ]
+        },
+    )
     restart_policy: Annotated[str, AfterValidator(_restart_policy)] = Field(
         "no",
         description='"no", "always", "unless-stopped", "on-failure" or "on-failure:3".',
@@ -276,14 +311,9 @@ class CreateRequest(Asked, Model):
         if self.profile == "restricted":
             if self.read_only is False:
                 raise ValueError("read_only: it is always true where the profile is restricted")
-            if self.user is not None and not _is_plainly_not_root(self.user):
+            if self.user is not None and plain_user(self.user) is None:
                 raise ValueError(
                     "user: where the profile is restricted it is a number other than 0, like"
                     ' "1000:1000", for a name may mean root in the image'
                 )
         return self
-
-
-def _is_plainly_not_root(user: str) -> bool:
-    number = user.partition(":")[0]
-    return number.isdecimal() and int(number) != 0

@@ -26,6 +26,19 @@ from .create_texts import (
 MOST_FILES = 1 << 20
 MOST_CORE = 1 << 40
 STOP_SECONDS = 300
+# Seconds between two health checks, at least: they are the engine's work, outside of all limits.
+LEAST_INTERVAL = 1
+_MOST_USER = 2**31 - 1
+
+
+def plain_user(text: str) -> str | None:
+    """The user of a text like "1000:app", with its group, where it can be nobody but a number from
+    1 on; None for root, for a name, and for what an engine might read as either: "+0", "0x0", " 5".
+    """
+    number, colon, group = text.partition(":")
+    if not re.fullmatch(r"0*[1-9][0-9]{0,9}", number, re.ASCII) or int(number) > _MOST_USER:
+        return None
+    return f"{int(number)}{colon and group and f':{group}'}"
 
 
 def _text(value: str) -> str:
@@ -91,7 +104,7 @@ def _stop_timeout(value: Any) -> int:
 
 def _seconds(value: Any) -> float:
     seconds = parse_seconds(value)
-    if not 1 <= seconds <= 86400:  # also what is no number
+    if not LEAST_INTERVAL <= seconds <= 86400:  # also what is no number
         raise ValueError("it is a time from one second to one day")
     return seconds
 

@@ -9,6 +9,11 @@ from pydantic.config import JsonDict
 
 from ..quantities import DURATION_PATTERN, MEMORY_PATTERN
 
+# What ids look like, in full and as the API shows them.
+ID = "[0-9a-f]{12,64}"
+# Names that the service gives: to what it moves, meanwhile, and to what is created with a key.
+OWN_NAME = r"(?:.*\.moving\..*|keyed-[0-9a-f]{16})"
+
 # The grammar of distribution/reference: [domain[:port]/]path[:tag][@digest].
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 REFERENCE = re.compile(
@@ -19,7 +24,7 @@ REFERENCE = re.compile(
 RESTART_POLICY = r"no|always|unless-stopped|on-failure(?::[0-9]{1,4})?"
 
 # Words of paths are no names, too; which, the routes tell.
-NAME_SCHEMA: JsonDict = {"pattern": "^[a-zA-Z0-9][a-zA-Z0-9_.-]+$"}
+NAME_SCHEMA: JsonDict = {"pattern": f"^(?!(?:{ID}|{OWN_NAME})$)[a-zA-Z0-9][a-zA-Z0-9_.-]+$"}
 IMAGE_SCHEMA: JsonDict = {"pattern": f"^{REFERENCE.pattern}$"}
 _PORT_NUMBER = (
     "0{0,4}[1-9]|0{0,3}[1-9][0-9]|0{0,2}[1-9][0-9]{2}|0?[1-9][0-9]{3}"

@@ -44,6 +44,7 @@ class Image:
     reference: str  # what it was asked for by
     id: str | None = None
     names: tuple[str, ...] = ()  # references with a tag or a digest
+    comment: str = ""  # of who made it
     labels: Mapping[str, str] = field(default_factory=dict)
     exposed_ports: tuple[str, ...] = ()  # container ports, the lowest first
     user: str = ""
@@ -54,6 +55,7 @@ class Image:
     layers: int = 0
     health_check_works: bool = True  # or there is none
     has_health_check: bool = False
+    too_often: tuple[str, ...] = ()  # of its health check: fields with too short an interval
     platform: str = ""  # like "linux/amd64" or "linux/arm/v7"; empty where the engine says nothing
 
     def is_for(self, platform: str | None) -> bool:

@@ -51,13 +51,23 @@ class DockerHealth(Model):
     problem: str | None = Field(None, description="What is wrong, and what to do.")
 
 
+class AuditHealth(Model):
+    status: Literal["written", "lost"]
+    lost: int = Field(description="Lines that could not be written since the service began.")
+    problem: str | None = Field(None, description="What is wrong, and what to do.")
+
+
 class Health(Model):
     status: Literal["healthy", "unhealthy"]
     docker: DockerHealth
     containers: ContainerCounts
     ports: PortSummary
+    audit: AuditHealth
     listing_age_s: float | None = Field(
         description="Seconds since memory was last compared with a full listing of the engine."
+    )
+    warnings: list[str] = Field(
+        [], description="Promises that are not kept at the moment, and what to do."
     )
     uptime_s: float
     version: str
@@ -72,7 +82,9 @@ class Health(Model):
         },
         "containers": EXAMPLE_COUNTS,
         "ports": EXAMPLE_SUMMARY,
+        "audit": {"status": "written", "lost": 0, "problem": None},
         "listing_age_s": 3.217,
+        "warnings": [],
         "uptime_s": 86400.0,
         "version": "0.1.0",
     }

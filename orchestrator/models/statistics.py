@@ -12,7 +12,7 @@ from pydantic.config import JsonDict
 
 from .model import Model
 
-End = Literal["removed", "stopped", "limit", "shutting-down"]  # why a stream ends
+End = Literal["removed", "stopped", "limit", "key-revoked", "shutting-down"]  # why a stream ends
 
 # What `GET /metrics` answers begins like this, in Prometheus's text format.
 METRICS_EXAMPLE = """\

@@ -11,7 +11,6 @@ from typing import Any
 from ..addresses import bracketed
 from ..labels import (
     LABEL_IMAGE,
-    LABEL_MANAGED,
     LABEL_MOVED_FROM,
     LABEL_PORTS,
     LABEL_PREVIOUS_PORTS,
@@ -19,8 +18,9 @@ from ..labels import (
     LABEL_START,
 )
 from ..models import Container, Limits, Listed, Published
-from ..quantities import each_protocol, together
+from ..quantities import each_protocol, parse_size, together
 from .images import variables
+from .ownership import NOTHING, is_ours, without_ours
 
 # A listing and an inspection write the time before which nothing happened like this.
 _NEVER = "0001-01-01T00:00:00Z"
@@ -34,12 +34,19 @@ _PODMAN_STATES = {
 _SIGKILL, _LAST_SIGNAL = 9, 64  # of Linux, wherever this runs
 
 
-def parse_container(payload: Mapping[str, Any]) -> Container:
-    """A Container from `GET /containers/{id}/json`."""
+def parse_container(
+    payload: Mapping[str, Any], inherited: Mapping[str, str] | None = NOTHING
+) -> Container:
+    """A Container from `GET /containers/{id}/json`, and the labels of its image, None where that
+    is gone. See `ownership` for which is ours; on others, labels under our prefix do not count.
+    """
     config, host, state = payload["Config"], payload["HostConfig"], payload["State"]
     labels: dict[str, str] = dict(config.get("Labels") or {})
     # Equal for equal requests, so whoever may read it could try out guesses of a secret in them.
     fingerprint = labels.pop(LABEL_REQUEST, None)
+    managed = is_ours(labels, host, inherited)
+    if not managed:
+        labels, fingerprint = without_ours(labels), None
     status = _state(state["Status"])
     runs = status in ("running", "paused", "restarting")
     own = _in_order(_own_ports(host), labels)
@@ -48,15 +55,14 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
     published, held = _published(bound, order), _host_ports(bound)
     ended = status == "restarting" or (not runs and status != "created")
     exit_code = state.get("ExitCode") if ended else None
-    managed = labels.get(LABEL_MANAGED) == "true"
-    earlier_ids = words(labels, LABEL_MOVED_FROM) if managed else ()
+    earlier_ids = words(labels, LABEL_MOVED_FROM)
     return Container(
         id=payload["Id"][:12],
         full_id=payload["Id"],
         name=payload["Name"].removeprefix("/"),
         status=status,
         state=status,
-        image=(labels.get(LABEL_IMAGE) if earlier_ids else None) or config["Image"],
+        image=labels.get(LABEL_IMAGE) or config["Image"],  # that of ours is an id, or a commit
         ports={key: f"{bracketed(address)}:{port}" for key, (address, port) in published.items()},
         created=_time(payload["Created"]),
         health=_health(state) if runs else None,
@@ -74,6 +80,7 @@ def parse_container(payload: Mapping[str, Any]) -> Container:
             memory=host.get("Memory") or None,
             cpus=_cpus(host),
             pids=host["PidsLimit"] if (host.get("PidsLimit") or 0) > 0 else None,
+            disk=_disk(host),
         ),
         # Between two runs a restarting container has nothing bound, but it will come back for it.
         held_ports=held or (own if status == "restarting" else {}),
@@ -225,6 +232,23 @@ def _cpus(host: Mapping[str, Any]) -> float | None:
         return float(nano) / 1_000_000_000
     quota = host.get("CpuQuota") or 0
     return float(quota) / (host.get("CpuPeriod") or 100_000) if quota > 0 else None
+
+
+def _disk(host: Mapping[str, Any]) -> int | None:
+    """What it may write. Others may have given it a size that only the engine can read."""
+    size = (host.get("StorageOpt") or {}).get("size")
+    try:
+        return parse_size(size, "disk") or None
+    except ValueError:
+        return None
+
+
+def written_of(summary: Mapping[str, Any]) -> int | None:
+    """What a container has written to its own layer, from an entry of a listing that was asked for
+    sizes. The engine leaves out a 0, and says -1 where it cannot tell.
+    """
+    size = int(summary.get("SizeRw") or 0)
+    return None if size < 0 else size
 
 
 def _health(state: Mapping[str, Any]) -> Any:

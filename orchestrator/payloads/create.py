@@ -8,6 +8,7 @@ from typing import Any
 from ..labels import (
     LABEL_CREATE,
     LABEL_CREATED_BY,
+    LABEL_IMAGE,
     LABEL_KEY,
     LABEL_MANAGED,
     LABEL_PORTS,
@@ -15,7 +16,7 @@ from ..labels import (
     LABEL_REQUEST,
     LABEL_START,
 )
-from ..models import Confinement, CreateRequest, HealthCheck, Spec
+from ..models import LEAST_INTERVAL, Confinement, CreateRequest, HealthCheck, Spec
 from ..quantities import NANO, each_protocol
 
 _NOT_INHERITED = ("com.docker.compose.", LABEL_PREFIX)
@@ -26,13 +27,16 @@ def create_body(spec: Spec, ports: Mapping[str, int], create_id: str) -> dict[st
 
     `create_id` is written on the container, and on the volumes that the engine makes for it: that
     is how they are found when the engine's answer is lost.
+
+    The image is named by its id, so that it is the one that was looked at, wherever its tag leads
+    by now. What the caller called it is in a label.
     """
     request = spec.asked
     policy, _, retries = request.restart_policy.partition(":")
     confined = confined_body(spec.confinement)
     body: dict[str, Any] = {
         **confined,
-        "Image": spec.image.reference,
+        "Image": spec.image.id or spec.image.reference,
         "Env": [f"{name}={value}" for name, value in request.env.items()],
         "Labels": _labels(spec, ports, create_id),
         "ExposedPorts": {each: {} for key in ports for each in each_protocol(key)},
@@ -51,6 +55,8 @@ def create_body(spec: Spec, ports: Mapping[str, int], create_id: str) -> dict[st
     }
     if not spec.image.health_check_works:
         body.setdefault("Healthcheck", {}).setdefault("Test", ["NONE"])
+    for interval in spec.image.too_often:
+        body.setdefault("Healthcheck", {}).setdefault(interval, LEAST_INTERVAL * NANO)
     return body
 
 
@@ -118,6 +124,8 @@ def confined_body(confinement: Confinement) -> dict[str, Any]:
     if confinement.log_rotation is not None:
         size, files = confinement.log_rotation
         host["LogConfig"] = {"Type": "json-file", "Config": {"max-size": size, "max-file": files}}
+    if limits.disk is not None:
+        host["StorageOpt"] = {"size": str(limits.disk)}
     if confinement.read_only:
         host["ReadonlyRootfs"] = True
     if confinement.tmpfs:
@@ -152,7 +160,12 @@ def _labels(spec: Spec, ports: Mapping[str, int], create_id: str) -> dict[str, s
     # A container inherits its image's labels. Compose 2 labels what it builds, and would take a
     # clone for a container of its own; a label of ours would come from a commit of a clone.
     foreign = {name: "" for name in spec.image.labels if name.startswith(_NOT_INHERITED)}
-    ours = {LABEL_MANAGED: "true", LABEL_PORTS: port_list(ports), LABEL_CREATE: create_id}
+    ours = {
+        LABEL_MANAGED: "true",
+        LABEL_PORTS: port_list(ports),
+        LABEL_CREATE: create_id,
+        LABEL_IMAGE: spec.image.reference,
+    }
     if not spec.asked.start:
         ours[LABEL_START] = "false"
     if spec.key is not None:

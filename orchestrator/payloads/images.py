@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..labels import LABEL_MANAGED
-from ..models import Image, Program
-from ..quantities import expanded
+from ..models import LEAST_INTERVAL, MOST_PORTS, Image, Program
+from ..quantities import NANO, expanded
 
 
 def parse_image(reference: str, payload: Mapping[str, Any]) -> Image:
@@ -18,6 +18,7 @@ def parse_image(reference: str, payload: Mapping[str, Any]) -> Image:
         reference=reference,
         id=payload.get("Id"),
         names=(*(payload.get("RepoTags") or ()), *(payload.get("RepoDigests") or ())),
+        comment=str(payload.get("Comment") or ""),
         labels=image_labels(payload),
         exposed_ports=tuple(exposed_ports(payload)),
         user=str(config.get("User") or ""),
@@ -27,6 +28,7 @@ def parse_image(reference: str, payload: Mapping[str, Any]) -> Image:
         directory=str(config.get("WorkingDir") or ""),
         health_check_works=_can_be_run(config.get("Healthcheck")),
         has_health_check=_has_test(config.get("Healthcheck")),
+        too_often=_too_often(config.get("Healthcheck")),
         platform="/".join(
             str(part) for part in map(payload.get, ("Os", "Architecture", "Variant")) if part
         ),
@@ -44,10 +46,15 @@ def image_labels(image: Mapping[str, Any]) -> dict[str, str]:
 
 def exposed_ports(image: Mapping[str, Any]) -> list[str]:
     """The container ports that an image (`GET /images/{name}/json`) exposes, lowest first; of a
-    range like "6379-6382/tcp" each.
+    range like "6379-6382/tcp" each. Where they are more than a container may have, not all: an
+    image may name every port there is, a thousand times over.
     """
     exposed = (image.get("Config") or {}).get("ExposedPorts") or ()
-    found = {port for text in exposed for port in expanded(str(text))}
+    found: set[str] = set()
+    for text in exposed:
+        found.update(expanded(str(text)))
+        if len(found) > MOST_PORTS:
+            break
     return sorted(found, key=lambda port: (int(port.partition("/")[0]), port))
 
 
@@ -64,6 +71,18 @@ def _has_test(health_check: Any) -> bool:
     """Whether there is a check that can be run."""
     words = _words((health_check or {}).get("Test"))
     return bool(words) and words[0] != "NONE" and _can_be_run(health_check)
+
+
+def _too_often(health_check: Any) -> tuple[str, ...]:
+    """The intervals of a health check that are too short. An engine checks those of an image by
+    nothing: it takes a nanosecond, or less than nothing, and works for it all the time.
+    """
+    times = health_check if isinstance(health_check, Mapping) else {}
+    return tuple(
+        name
+        for name in ("Interval", "StartInterval")
+        if isinstance(times.get(name), int) and times[name] and times[name] < LEAST_INTERVAL * NANO
+    )
 
 
 def _words(value: Any) -> tuple[str, ...]:

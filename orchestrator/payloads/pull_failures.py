@@ -9,6 +9,7 @@ sources.
 import re
 
 from .. import errors
+from ..image_references import is_public
 
 # What the engine says first of where it was.
 _PREFIX = re.compile(
@@ -91,6 +92,20 @@ _UNREACHABLE = re.compile(
     re.IGNORECASE,
 )
 
+# What only a registry says, or the engine of what a registry gave it. An engine repeats the page of
+# another web server in the same words ("denied: <html>").
+_OF_A_REGISTRY = re.compile(
+    r"(pull access denied for \S+, repository does not exist or may require 'docker login': )?"
+    r"(toomanyrequests|unauthorized|denied|(manifest|name) unknown)(: (?![<{\[])|$)"
+    r"|pull access denied, |repository \S+ not found: name unknown"
+    r"|manifest for \S+ not found(: |$)|\S+: not found$|no such image(: |$)"
+    r"|no basic auth credentials$"
+    r"|(filesystem layer|image config|manifest) verification failed for digest "
+    r"|failed to register layer: |layers from manifest don't match image configuration"
+    r"|(unknown blob|blob unknown)(: |$)|failed commit on ref \S+ unexpected commit ",
+    re.IGNORECASE,
+)
+
 _ELSEWHERE = "or build or load the image on the engine"
 # The first that fits the text is why.
 _RULES: tuple[tuple[re.Pattern[str], type[errors.OrchestratorError], str, str], ...] = (
@@ -164,6 +179,14 @@ def pull_failure(image: str, text: str, complaint: str | None = None) -> errors.
         )
     if _NO_REFERENCE.match(said):
         return errors.InvalidRequest(f'"{image}" is not an image reference.', image=image)
+    if not (is_public(image) or _OF_A_REGISTRY.match(said)):
+        # One sentence: it must not tell which ports of the engine's host and network are open.
+        return errors.RegistryUnreachable(
+            f"{failed}: the engine got no answer of a registry there. See that one listens at that"
+            " address, and that the engine trusts it; this service's log has the engine's words"
+            " under the request's id. Or build or load the image on the engine.",
+            image=image,
+        )
     for pattern, kind, reason, advice in _RULES:
         if pattern.match(said):
             more = f". What is more, {complaint}" if complaint and pattern is _DENIED else ""

@@ -22,6 +22,7 @@ from ..models import Blueprint, Container
 from ..quantities import each_protocol
 from .containers import parse_container, words
 from .create import bindings, port_list
+from .ownership import NOTHING
 
 # Networks that are modes rather than networks: a container is in them or not, without settings.
 _MODES = ("default", "bridge", "host", "none")
@@ -91,11 +92,15 @@ def endpoints(payload: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def parse_blueprint(payload: Mapping[str, Any]) -> Blueprint:
-    """What `GET /containers/{id}/json` says that is needed to make the container once more."""
+def parse_blueprint(
+    payload: Mapping[str, Any], inherited: Mapping[str, str] | None = NOTHING
+) -> Blueprint:
+    """What `GET /containers/{id}/json` says that is needed to make the container once more, with
+    the labels of its image, as for parse_container.
+    """
     primary = _primary_network(payload)
     return Blueprint(
-        container=parse_container(payload),
+        container=parse_container(payload, inherited),
         running=bool(payload["State"]["Running"]),
         image_id=str(payload["Image"]),
         networks=tuple(name for name in endpoints(payload) if name != primary),

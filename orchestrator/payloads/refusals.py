@@ -62,6 +62,11 @@ _NETWORK_MISSING = re.compile(r"network \S+ not found")
 _NO_SUCH_ADDRESS = re.compile(
     r"(?:bind|host port(?: for)? \S+|listen \S+ \S+): cannot assign requested address"
 )
+# Of overlay2 (20.10 and 28.5, with 500), of other storage, and of Podman's.
+_NO_DISK_LIMIT = re.compile(
+    r"--storage-opt is (?:not )?supported|storage option .* not supported"
+    r"|does not support, or has not enabled quotas"
+)
 _NO_SUCH_PROTOCOL = re.compile(
     r"(?:userland proxy|host port|port mapping).*: protocol not supported"
 )
@@ -146,6 +151,16 @@ def refusal(*, status: int, text: str, image_missing: bool = False) -> errors.Or
             "The disk of the Docker engine is full. `docker system df` shows what takes the space;"
             " free some, for example with `docker image prune` or `docker builder prune`, and try"
             " again."
+        )
+    if _NO_DISK_LIMIT.search(low):
+        return errors.DiskLimitUnsupported(
+            "This engine's storage cannot limit what a container writes; overlay2 on XFS with the"
+            " mount option pquota, btrfs and zfs can. Leave `disk` out."
+        )
+    if "disk quota exceeded" in low:  # of btrfs, at a create
+        return errors.StartRefused(
+            "The container does not fit into its `disk`: on this engine's storage its image counts,"
+            " too, and so does what it wrote before a move. Create it with more `disk`."
         )
     if _NO_SUCH_PROTOCOL.search(low):  # by the kernel, when the engine opens the port
         return errors.StartRefused(

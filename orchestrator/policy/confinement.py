@@ -6,7 +6,7 @@ binds port 80, changes its user, and owns files of several users still runs.
 """
 
 from ..errors import InvalidRequest
-from ..models import Confinement, CreateRequest, Image, Limits, Ulimits, path_of
+from ..models import Confinement, CreateRequest, Image, Limits, Ulimits, path_of, plain_user
 from ..quantities import megabytes
 from ..settings import Settings
 
@@ -25,6 +25,7 @@ def limits_of(request: CreateRequest, settings: Settings) -> Limits:
         memory=request.memory or settings.default_memory,
         cpus=request.cpus or settings.default_cpus or None,
         pids=request.pids or settings.default_pids or None,
+        disk=request.disk or settings.default_disk or None,
     )
 
 
@@ -36,7 +37,9 @@ def confinement_of(
     restricted = request.profile == "restricted"
     # Something else may be in its place; the engine takes one mount for one path.
     has_tmp = "/tmp" in {*map(path_of, request.volumes), *request.tmpfs}  # noqa: S108
-    user = request.user or (image.user if restricted else None)
+    user = request.user
+    if restricted:  # see containers.users for a name
+        user = plain_user(request.user or image.user) or NOBODY
     owner = _owner(user or image.user)
     in_memory = {
         path: f"{TMPFS_OPTIONS},size={size}{owner}" for path, size in request.tmpfs.items()
@@ -48,7 +51,7 @@ def confinement_of(
         log_rotation=None if settings.log_rotation == "off" else (size, files),
         read_only=restricted or bool(request.read_only),
         tmpfs=in_memory | ({"/tmp": TMPFS} if restricted and not has_tmp else {}),  # noqa: S108
-        user=NOBODY if restricted and is_root(user or "") else user,
+        user=user,
         ulimits=_ulimits(request.ulimits),
         shm_size=request.shm_size,
     )
@@ -90,14 +93,5 @@ def _owner(user: str) -> str:
     return "".join(
         f",{option}={number}"
         for option, number in zip(("uid", "gid"), numbers, strict=False)
-        if number.isdecimal()
+        if number.isascii() and number.isdecimal()
     )
-
-
-def is_root(user: str) -> bool:
-    """Whether an image's user, like "app", "1000:1000" or "", is root."""
-    name = user.partition(":")[0]
-    try:
-        return name in ("", "root") or int(name) == 0  # the engine reads "+0" so, too
-    except ValueError:
-        return False

@@ -1,7 +1,7 @@
 """Decides which images and volumes a create may use, by ALLOWED_IMAGES and ALLOW_UNMANAGED."""
 
 from ..errors import ImageNotAllowed, VolumeNotManaged
-from ..image_references import found_by_id
+from ..image_references import found_by_id, is_name_of_a_move, is_of_a_move
 from ..models import Image
 from ..settings import Settings
 
@@ -18,15 +18,18 @@ class Permissions:
 
     def check_reference(self, reference: str) -> None:
         """Raises ImageNotAllowed before anything is pulled."""
-        if reference != self._default and not self._allowed.allows(reference):
+        if reference == self._default:
+            return
+        if is_name_of_a_move(reference) or not self._allowed.allows(reference):
             raise _not_allowed(reference)
 
     def check_found(self, image: Image) -> None:
-        """Raises ImageNotAllowed for an image that was found by its id: where only some images are
-        allowed, an id would lead to any, under a name that a pattern may match.
+        """Raises ImageNotAllowed for an image that was found by its id, or the beginning of one:
+        where only some images are allowed, it would lead to any, under a name that a pattern may
+        match; and always to those that moves have made, with the files of somebody's container.
         """
         if (
-            self._allowed.patterns
+            (self._allowed.patterns or is_of_a_move(image.comment, image.names))
             and image.reference != self._default
             and found_by_id(image.reference, image.id or "", image.names)
         ):

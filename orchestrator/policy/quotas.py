@@ -8,7 +8,7 @@ What the engine may have made for a create whose answer was lost counts once it 
 taken away again (see `leftovers`).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from ..quantities import NANO, megabytes
 from ..settings import Settings
 from ..state import Inventory
 
-RESOURCES = ("memory", "cpus", "pids")
+RESOURCES = ("memory", "cpus", "pids")  # of which what is promised counts
 
 
 @dataclass(eq=False)
@@ -32,6 +32,7 @@ class Admission:
     limits: Limits
     owner: str | None  # the name of the caller's key
     create_id: str | None = None
+    ports: int = 0  # host ports that it is about to take
 
     def about_to_make(self, create_id: str) -> None:
         """Notes the mark of the container that is made next."""
@@ -42,11 +43,15 @@ class Quotas:
     """Admits creates as long as there is room for what they ask for.
 
     The settings see to it that no container is made without a limit where there is a ceiling.
+    `written` says how many bytes all containers of ours have written, as last counted.
     """
 
-    def __init__(self, inventory: Inventory, settings: Settings) -> None:
+    def __init__(
+        self, inventory: Inventory, settings: Settings, written: Callable[[], int] = lambda: 0
+    ) -> None:
         self._inventory = inventory
         self._settings = settings
+        self._written = written
         self._admitted: set[Admission] = set()
 
     @contextmanager
@@ -63,8 +68,29 @@ class Quotas:
         finally:
             self._admitted.discard(admission)
 
+    def take_ports(self, admission: Admission, ports: int, caller: Caller) -> None:
+        """Counts so many host ports for a create that is admitted, in place of those before. Raises
+        QuotaExceeded, and then they are as they were.
+        """
+        allowed = self._settings.ports_per_key
+        if allowed and caller.name is not None:
+            counted = self._counted()
+            has = sum(each.ports for each in counted if each.owner == caller.name)
+            if has - admission.ports + ports > allowed:
+                raise QuotaExceeded(
+                    f'The key "{caller.name}" may have {allowed} host ports, and has'
+                    f" {has - admission.ports}; this container is to have {ports}. Remove a"
+                    " container, name fewer in container_ports, or have the operator raise"
+                    " PORTS_PER_KEY.",
+                    resource="ports",
+                    used=has - admission.ports,
+                    asked=ports,
+                    allowed=allowed,
+                )
+        admission.ports = ports
+
     def _check_one(self, wanted: Limits) -> None:
-        for resource in RESOURCES:
+        for resource in (*RESOURCES, "disk"):
             most, asked = self._setting("max", resource), _units(wanted, resource)
             if most and asked > most:
                 raise OverLimit(
@@ -77,13 +103,14 @@ class Quotas:
                 )
 
     def _check_all(self, wanted: Limits, caller: Caller) -> None:
+        self._check_written()
         allowed = self._allowed(caller)
         totals = {resource: self._setting("total", resource) for resource in RESOURCES}
         if not allowed and not any(totals.values()):
             return
         counted = list(self._counted())
         if allowed:
-            has = sum(owner == caller.name for _, owner in counted)
+            has = sum(each.owner == caller.name for each in counted)
             if has >= allowed:
                 raise QuotaExceeded(
                     f'The key "{caller.name}" may have {allowed} containers, and has {has}. Remove'
@@ -95,7 +122,7 @@ class Quotas:
                     allowed=allowed,
                 )
         for resource, total in totals.items():
-            used = sum(_units(limits, resource) for limits, _ in counted)
+            used = sum(_units(each.limits, resource) for each in counted)
             asked = _units(wanted, resource)
             if total and used + asked > total:
                 raise QuotaExceeded(
@@ -109,6 +136,19 @@ class Quotas:
                     allowed=_number(resource, total),
                 )
 
+    def _check_written(self) -> None:
+        """What counts is what they have written, not what they may write."""
+        total = self._settings.total_disk
+        if total and (written := self._written()) >= total:
+            raise QuotaExceeded(
+                f"All containers together may write {megabytes(total)} to disk, and have written"
+                f" {megabytes(written)}. Remove a container, or have the operator raise"
+                " TOTAL_DISK.",
+                resource="disk",
+                used=written,
+                allowed=total,
+            )
+
     def _allowed(self, caller: Caller) -> int:
         """How many containers the caller's key may have; 0 is any number."""
         if caller.name is None:
@@ -116,7 +156,7 @@ class Quotas:
         own = caller.containers
         return self._settings.containers_per_key if own is None else own
 
-    def _counted(self) -> Iterable[tuple[Limits, str | None]]:
+    def _counted(self) -> Iterable[Admission]:
         """What each container has, and whose it is: those that exist, in whatever state, and those
         that are about to. One that is being moved has a successor by then, which counts for both.
         """
@@ -126,10 +166,11 @@ class Quotas:
         for container in ours:
             if container.full_id not in moved:
                 limits = container.given_limits or container.limits
-                yield limits, container.labels.get(LABEL_CREATED_BY)
+                owner = container.labels.get(LABEL_CREATED_BY)
+                yield Admission(limits, owner, ports=len(container.own_ports))
         for admission in self._admitted:
             if admission.create_id is None or admission.create_id not in made:
-                yield admission.limits, admission.owner
+                yield admission
 
     def _setting(self, kind: str, resource: str) -> int:
         value: float = getattr(self._settings, f"{kind}_{resource}")
@@ -152,6 +193,6 @@ def _number(resource: str, units: int) -> float:
 
 
 def _shown(resource: str, units: int) -> str:
-    if resource == "memory":
-        return f"{megabytes(units)} of memory"
+    if resource in ("memory", "disk"):
+        return f"{megabytes(units)} of {resource}"
     return f"{units / NANO:g} CPUs" if resource == "cpus" else f"{units} processes"

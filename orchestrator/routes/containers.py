@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Header, Query, Response
 
 from .. import errors
 from ..http import audit, holds_secrets, tagged
-from ..http.openapi import CHANGE, CREATE, ENGINE, ONE, READ, RUN, openapi_responses
+from ..http.openapi import CHANGE, CREATE, ENGINE, READ, RUN, openapi_responses
 from ..models import (
     Container,
     ContainerEnv,
@@ -15,7 +15,15 @@ from ..models import (
     RemovedContainer,
 )
 from .addresses import Shown
-from .dependencies import AnyCaller, ContainerKey, Grace, ListedService, ReservedNames, RootPath
+from .dependencies import (
+    AnyCaller,
+    CallerLeft,
+    ContainerKey,
+    Grace,
+    ListedService,
+    ReservedNames,
+    RootPath,
+)
 
 router = APIRouter(tags=["containers"])
 
@@ -59,6 +67,7 @@ CREATED: dict[int | str, dict[str, Any]] = {
 async def create(
     service: ListedService,
     caller: AnyCaller,
+    left: CallerLeft,
     shown: Shown,
     root: RootPath,
     reserved: ReservedNames,
@@ -82,8 +91,9 @@ async def create(
     if key is None:
         container = await service.creator.create(body, caller)
     else:
-        container, created = await service.keyed_creates.create(body, caller, key)
+        container, created = await service.keyed_creates.create(body, caller, key, left)
         response.status_code = 201 if created else 200
+    container = await service.creator.until_healthy(container, body.wait, left)
     response.headers["Location"] = f"{root}/containers/{container.id}"
     return shown.show(container)
 
@@ -129,14 +139,29 @@ async def running(service: ListedService, shown: Shown, response: Response) -> R
     response_model=Container,
     summary="One container",
     response_description="The container.",
-    responses=openapi_responses((*ONE, errors.EngineUnavailable)),
+    responses=openapi_responses((*READ, *ENGINE)),
 )
 @tagged
 async def container(
-    service: ListedService, shown: Shown, response: Response, key: ContainerKey
+    service: ListedService,
+    shown: Shown,
+    response: Response,
+    key: ContainerKey,
+    size: Annotated[
+        bool,
+        Query(description="Whether to count `written_bytes`, too, which the engine works for."),
+    ] = False,
 ) -> Response:
-    """The container as it is now; a stopped one has no ports."""
-    return shown.answer(response, service.inventory.get(key))
+    """The container as it is now; a stopped one has no ports. With `size=true` the engine walks
+    through the files that it has written, so that takes as long as there are many of them.
+    """
+    found = service.inventory.get(key)
+    if size:
+        service.access.require_read(found)
+        written = await service.written.count(found)
+        found = service.inventory.get(found.full_id)  # it may have changed meanwhile
+        found = found.model_copy(update={"written_bytes": written})
+    return shown.answer(response, found)
 
 
 @router.get(
@@ -179,12 +204,12 @@ async def start(service: ListedService, shown: Shown, key: ContainerKey) -> Cont
     responses=openapi_responses(CHANGE),
 )
 async def stop(
-    service: ListedService, shown: Shown, key: ContainerKey, grace: Grace = None
+    service: ListedService, left: CallerLeft, shown: Shown, key: ContainerKey, grace: Grace = None
 ) -> Container:
     """Sends the stop signal, and kills after `timeout` seconds. One that is stopped is left
     as it is. Its ports are given to others only when no other port is free.
     """
-    return shown.show(await service.lifecycle.stop(key, grace))
+    return shown.show(await service.lifecycle.stop(key, grace, left))
 
 
 @router.post(
@@ -195,12 +220,12 @@ async def stop(
     responses=openapi_responses(RUN),
 )
 async def restart(
-    service: ListedService, shown: Shown, key: ContainerKey, grace: Grace = None
+    service: ListedService, left: CallerLeft, shown: Shown, key: ContainerKey, grace: Grace = None
 ) -> Container:
     """Stops it and starts it on the same ports. One that is stopped is started, and moves to
     other ports if it must, as with a start.
     """
-    return shown.show(await service.lifecycle.restart(key, grace))
+    return shown.show(await service.lifecycle.restart(key, grace, left))
 
 
 @router.delete(

@@ -10,7 +10,8 @@ from fastapi import Depends, Path, Query, Request, Response
 
 from .. import callers, errors
 from ..callers import Caller
-from ..http import RouteTable, root_of
+from ..containers import Left
+from ..http import RouteTable, Trail, root_of
 from ..models import Container
 from ..service import Service
 
@@ -40,9 +41,25 @@ async def get_listed_service(request: Request, response: Response) -> Service:
     return service
 
 
+async def get_trail(request: Request) -> Trail:
+    """Returns what writes the audit."""
+    trail: Trail = request.app.state.trail
+    return trail
+
+
 async def get_caller() -> Caller:
     """Returns who asks, as the door has found out."""
     return callers.current.get()
+
+
+async def get_left(request: Request) -> Left:
+    """Returns what ends when the caller hangs up; for waits, once the body has been read."""
+
+    async def left() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    return left
 
 
 async def get_root_path(request: Request) -> str:
@@ -56,6 +73,8 @@ async def get_reserved_names(request: Request) -> frozenset[str]:
     return table.words_beside("/containers/{id}")
 
 
+AuditTrail = Annotated[Trail, Depends(get_trail)]
+CallerLeft = Annotated[Left, Depends(get_left)]
 AnyCaller = Annotated[Caller, Depends(get_caller)]
 ReservedNames = Annotated[frozenset[str], Depends(get_reserved_names)]
 RootPath = Annotated[str, Depends(get_root_path)]

@@ -8,8 +8,8 @@ from fastapi.routing import APIRoute
 from .. import __version__, errors
 from ..http import always_answered, without_key
 from ..http.openapi import ENGINE, openapi_responses
-from ..models import Alive, DockerHealth, Endpoint, Health, Index, Ready
-from .dependencies import AnyService, ListedService, RootPath
+from ..models import Alive, AuditHealth, DockerHealth, Endpoint, Health, Index, Ready
+from .dependencies import AnyService, AuditTrail, ListedService, RootPath
 
 router = APIRouter(tags=["service"])
 
@@ -50,8 +50,10 @@ async def index(request: Request, root: RootPath) -> Index:
     response_description="The engine answers.",
     responses={503: {"model": Health, "description": "The engine cannot be reached."}},
 )
-async def health(service: AnyService, response: Response) -> Health:
-    """200 when the engine answers and is followed, else 503 with what is wrong."""
+async def health(service: AnyService, trail: AuditTrail, response: Response) -> Health:
+    """200 when the engine answers and is followed, else 503 with what is wrong. Says as well
+    whether changes leave their line in the audit.
+    """
     problem: errors.OrchestratorError | None = service.watcher.problem
     try:
         await service.engine.ping(PING_SECONDS)
@@ -59,6 +61,9 @@ async def health(service: AnyService, response: Response) -> Health:
         problem = problem or error  # the watcher's says why there is no connection
     healthy = service.watcher.connected and problem is None
     response.status_code = 200 if healthy else 503
+    warnings = [service.networks.problem, service.disk_sampler.problem]
+    if healthy:  # else it is not known what the engine can do
+        warnings += await service.disk.problems()
     info, age = service.watcher.info, service.inventory.age
     return Health(
         status="healthy" if healthy else "unhealthy",
@@ -70,7 +75,13 @@ async def health(service: AnyService, response: Response) -> Health:
         ),
         containers=service.inventory.counts(),
         ports=service.ports.summary(),
+        audit=AuditHealth(
+            status="written" if (lost := trail.check()) is None else "lost",
+            lost=trail.lost,
+            problem=lost,
+        ),
         listing_age_s=None if age is None else round(age, 3),
+        warnings=[each for each in warnings if each],
         uptime_s=round(time.monotonic() - service.started, 3),
         version=__version__,
     )

@@ -30,7 +30,14 @@ from ..statistics import (
     StreamSelection,
     format_for,
 )
-from .dependencies import AnyService, ContainerKey, ListedService, RunningContainer
+from .dependencies import (
+    AnyCaller,
+    AnyService,
+    AuditTrail,
+    ContainerKey,
+    ListedService,
+    RunningContainer,
+)
 from .streams import STREAM, events, shutting_down
 
 router = APIRouter(tags=["statistics"])
@@ -67,13 +74,13 @@ async def all_stats(service: ListedService, wanted: Annotated[StatsSelection, Qu
     ),
 )
 async def all_stats_stream(
-    service: ListedService, wanted: Annotated[StreamSelection, Query()]
+    service: ListedService, caller: AnyCaller, wanted: Annotated[StreamSelection, Query()]
 ) -> AsyncIterable[AllStats | StreamEnd]:
     """Server-sent events, one every `every` seconds, each an answer of `GET
     /containers/stats`. A reader that is slow misses some. The last one is called `end`.
     """
     follow = service.streams.follow_all(lambda: wanted.of(service.inventory.all()), wanted.every)
-    async for event in events(follow, wanted.limit, shutting_down, wanted.answer):
+    async for event in events(follow, caller, wanted.limit, shutting_down, wanted.answer):
         yield event
 
 
@@ -126,15 +133,17 @@ async def stats_history(
     ),
 )
 async def stats_stream(
-    service: ListedService, container: RunningContainer, pace: Pace
+    service: ListedService, caller: AnyCaller, container: RunningContainer, pace: Pace
 ) -> AsyncIterable[ContainerStats | StreamEnd]:
     """Server-sent events, one every `every` seconds, each an answer of `GET
     /containers/{id}/stats`. A reader that is slow misses some. The last one is called `end`,
-    and says why: `removed`, `stopped`, `limit`, `shutting-down`.
+    and says why: `removed`, `stopped`, `limit`, `key-revoked`,
+    `shutting-down`.
     """
     full_id = container.full_id
     follow = service.streams.follow(full_id, pace.every)
-    async for event in events(follow, pace.limit, lambda: service.streams.ended(full_id)):
+    ended = lambda: service.streams.ended(full_id)  # noqa: E731
+    async for event in events(follow, caller, pace.limit, ended):
         yield event
 
 
@@ -180,10 +189,11 @@ async def system_history(
     response_description="Prometheus's text format, or OpenMetrics if asked for.",
     responses={200: {"content": {"text/plain": {"example": METRICS_EXAMPLE}}}},
 )
-async def metrics(service: AnyService, request: Request) -> Response:
+async def metrics(service: AnyService, trail: AuditTrail, request: Request) -> Response:
     """Containers by cAdvisor's names; ports, calls of the engine, requests and the sampler by
     names of this service. Never asks the engine, and answers while it is away, too.
     """
+    trail.check()  # which the meters are told of
     wanted = format_for(request.headers.get("accept", ""))
     text = await service.metrics.text(wanted)
     return Response(text, headers={"Content-Type": MEDIA_TYPES[wanted]})

@@ -5,12 +5,17 @@ to date is the watcher's business; `age` says how long ago a full listing confir
 """
 
 import asyncio
+import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 
 from ..errors import AmbiguousId, ContainerNotFound
+from ..labels import LABEL_CREATED_BY, LABEL_KEY
 from ..models import Container, ContainerCounts
+
+# As much of an id as the API shows, or more. A container may be called like that, by others.
+_ID = re.compile("[0-9a-f]{12,64}")
 
 
 class Inventory:
@@ -22,6 +27,7 @@ class Inventory:
         # full id before a move -> full ids since; two, while the next move is under way
         self._successors: defaultdict[str, set[str]] = defaultdict(set)
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._first_seen: dict[str, float] = {}  # full id -> time.monotonic
         self._listed_at: float | None = None
 
     def put(self, container: Container) -> None:
@@ -30,6 +36,7 @@ class Inventory:
             self._drop_name(previous)
         self._containers[container.full_id] = container
         self._names[container.name] = container.full_id
+        self._first_seen.setdefault(container.full_id, time.monotonic())
         for earlier in container.earlier_ids:
             self._successors[earlier].add(container.full_id)
         self._wake(container.full_id)
@@ -37,6 +44,7 @@ class Inventory:
     def remove(self, full_id: str) -> None:
         """Forgets a container. One that is not in here is a no-op."""
         container = self._containers.pop(full_id, None)
+        self._first_seen.pop(full_id, None)
         if container is not None:
             self._drop_name(container)
             for earlier in container.earlier_ids:
@@ -50,12 +58,13 @@ class Inventory:
 
     def get(self, key: str) -> Container:
         """Finds a container by its id, its name, or an unambiguous beginning of its id, in this
-        order. The ids that a moved container had before count, once they are no other container's.
+        order; twelve digits, as the API shows them, are an id. The ids that a moved container had
+        before count, once they are no other container's.
 
         Raises ContainerNotFound, or AmbiguousId with the containers that match.
         """
         full_id = key if key in self._containers else self._names.get(key)
-        if full_id is None:
+        if full_id is None or (full_id != key and _ID.fullmatch(key) and self._beginning_with(key)):
             matches = self._beginning_with(key) if key else set()
             if len(matches) > 1:
                 raise AmbiguousId(
@@ -71,6 +80,17 @@ class Inventory:
             full_id = matches.pop()
         return self._containers[full_id]
 
+    def with_id_like(self, text: str) -> Container | None:
+        """A container whose id, or one that it had before, begins with a text."""
+        for full_id in self._beginning_with(text):
+            return self._containers[full_id]
+        return None
+
+    def known_for(self, full_id: str) -> float:
+        """Seconds since a container was first seen, by a clock that nobody sets; 0 for none."""
+        first = self._first_seen.get(full_id)
+        return 0.0 if first is None else time.monotonic() - first
+
     def all(self) -> list[Container]:
         """Every container, the newest first."""
         return sorted(self._containers.values(), key=lambda container: container.created)[::-1]
@@ -84,14 +104,14 @@ class Inventory:
         """Every container, in no order that means anything."""
         return self._containers.values()
 
-    def labelled(self, label: str, value: str) -> Container | None:
-        """The container of this service that has a label with this value. One that is being moved
+    def keyed(self, owner: str | None, key: str) -> Container | None:
+        """The container that an idempotency key of this owner has made. One that is being moved
         counts, and not what it is moved to, which has all of its labels.
         """
         for container in self._containers.values():
             if (
                 container.managed
-                and container.labels.get(label) == value
+                and made_with(container, owner, key)
                 and not any(earlier in self._containers for earlier in container.earlier_ids)
             ):
                 return container
@@ -161,3 +181,11 @@ class Inventory:
     def _wake(self, full_id: str) -> None:
         for waiter in self._waiters.get(full_id, ()):
             waiter.set()
+
+
+def made_with(container: Container, owner: str | None, key: str) -> bool:
+    """Whether a container of ours was made with an idempotency key by the key of this name; by
+    nobody's where no keys are asked for.
+    """
+    labels = container.labels
+    return labels.get(LABEL_KEY) == key and (labels.get(LABEL_CREATED_BY) or None) == owner

@@ -11,14 +11,18 @@ from ..errors import ContainerNotFound
 from ..models import Container
 from ..ports import PortAllocator
 from .inventory import Inventory
+from .written import Written
 
 
 class Mirror:
-    """Holds what the engine has: the containers in `inventory`, their ports in `ports`."""
+    """Holds what the engine has: the containers in `inventory`, their ports in `ports`, and what
+    they have written.
+    """
 
     def __init__(self, engine: Engine, inventory: Inventory, ports: PortAllocator) -> None:
         self.inventory = inventory
         self.ports = ports
+        self.written = Written(engine, inventory)
         self._engine = engine
         self._queued: dict[str, asyncio.Task[Container | None]] = {}  # not begun yet
         self._running: dict[str, asyncio.Task[Container | None]] = {}

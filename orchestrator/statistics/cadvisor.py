@@ -155,6 +155,18 @@ def families(samples: Sequence[tuple[Container, Sample]]) -> Iterator[Metric]:
     )
 
 
+def of_disk(written: Sequence[tuple[Container, int]]) -> Iterator[Metric]:
+    """Yields what containers have written to their own file systems, stopped ones too."""
+    family = GaugeMetricFamily(
+        "container_fs_usage_bytes",
+        "Bytes that it has written to its own file system, volumes not included.",
+        labels=(*_LABELS, "device"),
+    )
+    for container, size in written:
+        family.add_metric((container.full_id, container.name, container.image, ""), size)
+    yield family
+
+
 def _of_interfaces(
     interfaces: list[tuple[tuple[str, ...], InterfaceCounters]],
 ) -> Iterator[Metric]:

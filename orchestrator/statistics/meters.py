@@ -7,6 +7,7 @@ here, but told by `prometheus`.
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     ProcessCollector,
     disable_created_metrics,
@@ -56,6 +57,22 @@ class Meters:
             ["call", "code"],
             registry=self.registry,
         )
+
+        self._audit = Gauge(
+            f"{PREFIX}_audit_writable",
+            "1 while lines of the audit can be written, else 0.",
+            registry=self.registry,
+        )
+        self._audit_lost = Counter(
+            f"{PREFIX}_audit_lines_lost",
+            "Lines of the audit that could not be written.",
+            registry=self.registry,
+        )
+
+    def audited(self, writable: bool, lost: int) -> None:
+        """Notes whether the audit can be written, and counts lines that could not be."""
+        self._audit.set(int(writable))
+        self._audit_lost.inc(lost)
 
     def engine_called(self, call: str, seconds: float, code: str | None) -> None:
         """Counts a call of the engine; `code` is that of the error, if it ended in one."""

@@ -18,9 +18,9 @@ from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from ..models import Container, ContainerCounts, PortSummary, Sample
-from ..ports import PortAllocator
-from ..state import Inventory, Watcher
+from ..state import Mirror, Watcher
 from . import cadvisor
+from .disk import DiskSampler
 from .meters import PREFIX, Meters
 from .sampler import Sampler
 from .sources import SamplerCounts
@@ -47,6 +47,8 @@ class Snapshot:
     events: int
     repaired_ports: int
     listing_age: float | None  # seconds
+    written: list[tuple[Container, int]]  # bytes
+    written_age: float | None  # seconds
 
 
 class Metrics:
@@ -55,17 +57,18 @@ class Metrics:
     def __init__(
         self,
         meters: Meters,
-        inventory: Inventory,
-        ports: PortAllocator,
+        mirror: Mirror,
         watcher: Watcher,
         sampler: Sampler,
+        disk_sampler: DiskSampler,
         version: str,
     ) -> None:
         self._meters = meters
-        self._inventory = inventory
-        self._ports = ports
+        self._inventory = mirror.inventory
+        self._ports = mirror.ports
         self._watcher = watcher
         self._sampler = sampler
+        self._disk_sampler = disk_sampler
         self._version = version
         self._turn = asyncio.Lock()  # one text at a time, lest scrapes starve everybody else
         self._coming: dict[Format, asyncio.Task[bytes]] = {}  # those not begun yet
@@ -91,6 +94,8 @@ class Metrics:
             )
 
     def _snapshot(self) -> Snapshot:
+        self._disk_sampler.asked()
+        written = self._disk_sampler.written
         return Snapshot(
             version=self._version,
             samples=self._sampler.latest(),
@@ -103,6 +108,8 @@ class Metrics:
             events=self._watcher.events,
             repaired_ports=self._watcher.repaired_ports,
             listing_age=self._inventory.age,
+            written=written.known(),
+            written_age=written.age,
         )
 
 
@@ -147,6 +154,7 @@ class _Told(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from cadvisor.families(self._snapshot.samples)
+        yield from cadvisor.of_disk(self._snapshot.written)
         yield from _of_the_service(self._snapshot)
         yield from _of_the_sampler(self._snapshot)
 
@@ -197,6 +205,12 @@ def _of_the_service(told: Snapshot) -> Iterator[Metric]:
             f"{PREFIX}_listing_age_seconds",
             "Seconds since memory was last compared with a full listing of the engine.",
             value=told.listing_age,
+        )
+    if told.written_age is not None:
+        yield GaugeMetricFamily(
+            f"{PREFIX}_written_age_seconds",
+            "Seconds since it was last counted what containers have written.",
+            value=told.written_age,
         )
 
 

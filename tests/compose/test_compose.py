@@ -316,6 +316,87 @@ def _makes_all_mounts_read_only(client: docker.DockerClient) -> bool:
     return int(client.version()["Version"].partition(".")[0]) >= 25
 
 
+# The API's container has what it needs, and no more
+
+
+def test_the_api_has_no_capabilities(project: Project) -> None:
+    """Its process, and what is started in its container."""
+    for process in ("1", "self"):
+        lines = read_inside(project.services["api"], f"/proc/{process}/status").splitlines()
+        status = dict(line.split(":\t", 1) for line in lines)
+        assert status["Uid"].split()[0] == "0"
+        for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+            assert int(status[kind], 16) == 0, kind
+        assert status["NoNewPrivs"] == "1"
+
+
+def test_the_api_s_files_are_read_only(project: Project) -> None:
+    write = (
+        "import sys\n"
+        "for path in sys.argv[1:]:\n"
+        "    try: open(path, 'w').close()\n"
+        "    except OSError as error: print(error.strerror)\n"
+        "    else: print('written')\n"
+    )
+    paths = ("/new", "/app/main.py", "/opt/venv/new", "/var/new", "/tmp/new")
+    said = inside(project.services["api"], write, *paths).splitlines()
+    assert said == ["Read-only file system"] * 4 + ["written"]
+
+
+def test_a_move_and_a_volume_work_without_them(
+    project: Project, docker_client: docker.DockerClient
+) -> None:
+    name = f"{PROJECT}-data"
+    address = f"http://127.0.0.1:{project.ports['API_PORT']}/containers"
+
+    def ask(method: str, path: str, status: int, **body: Any) -> Any:
+        answer = httpx.request(
+            method, f"{address}{path}", json=body or None, timeout=120, trust_env=False
+        )
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    made = []
+    try:
+        created = ask("POST", "/create", 201, volumes=[f"{name}:/var/lib/data"])
+        made.append(created["id"])
+        ask("POST", f"/{created['id']}/stop?timeout=0", 200)
+        # Another container is given the port meanwhile.
+        made.append(ask("POST", "/create", 201, port=created["port"])["id"])
+        moved = ask("POST", f"/{created['id']}/start", 200)
+        made[0] = moved["id"]
+        assert moved["port_changed"] is True
+        assert moved["previous_id"] == created["id"]
+        (mount,) = docker_client.containers.get(moved["id"]).attrs["Mounts"]
+        assert (mount["Type"], mount["Name"]) == ("volume", name)
+        wait_until(answers(f"{moved['url']}/health"), 20, "it answers on its new port")
+        found = from_the_api(project, f"/containers/{moved['id']}/stats")
+        assert found["source"].startswith("cgroup")
+    finally:
+        for each in made:
+            ask("DELETE", f"/{each}?force=true&volumes=true", 200)
+    with pytest.raises(NotFound):
+        docker_client.volumes.get(name)
+
+
+def test_an_audit_in_a_volume_can_be_written(
+    project: Project, compose: Callable[..., None], docker_client: docker.DockerClient
+) -> None:
+    volume = docker_client.volumes.create(f"{PROJECT}-audit")
+    write = (
+        "import logging, os, stat\n"
+        "from orchestrator.http.trail import Trail\n"
+        "Trail('/audit/audit.log').emit(logging.makeLogRecord({'msg': 'a line'}))\n"
+        "assert open('/audit/audit.log').read() == 'a line\\n'\n"
+        "assert stat.S_IMODE(os.stat('/audit/audit.log').st_mode) == 0o600\n"
+    )
+    mounted = ("run", "--rm", "--no-deps", "-T", "--volume", f"{volume.name}:/audit", "api")
+    try:
+        compose(*mounted, "python", "-c", write)
+    finally:
+        volume.remove()
+
+
 def test_what_is_created_is_on_a_network_of_the_api_s_own(
     project: Project, docker_client: docker.DockerClient
 ) -> None:

@@ -20,7 +20,8 @@ Inspect = Callable[[str], dict[str, Any]]
 CONTAINER_FIELDS = {
     "id", "name", "status", "image", "ports", "created", "state", "health", "started_at",
     "finished_at", "exit_code", "reason", "oom_killed", "restart_count", "labels", "env",
-    "managed", "url", "host", "port", "limits", "port_changed", "previous_ports", "previous_id",
+    "managed", "url", "host", "port", "limits", "written_bytes", "port_changed", "previous_ports",
+    "previous_id",
 }  # fmt: skip
 RFC3339_UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
@@ -52,7 +53,12 @@ def test_a_container_is_cloned_and_answers_on_its_port(service: Service, inspect
     assert (container["host"], container["port"]) == ("127.0.0.1", port)
     assert container["managed"] is True
     assert container["health"] == "starting"
-    assert container["limits"] == {"memory": 512 * 1024 * 1024, "cpus": 1.0, "pids": 512}
+    assert container["limits"] == {
+        "memory": 512 * 1024 * 1024,
+        "cpus": 1.0,
+        "pids": 512,
+        "disk": None,
+    }
     assert container["finished_at"] is None
     assert container["exit_code"] is None
     for field in ("created", "started_at"):
@@ -186,7 +192,7 @@ def test_memory_is_limited(
 
 def test_cpus_and_pids_are_limited(service: Service, inspect: Inspect) -> None:
     container = service.created(cpus=0.5, pids=64, command=SLEEP)
-    assert container["limits"] == {"memory": 512 << 20, "cpus": 0.5, "pids": 64}
+    assert container["limits"] == {"memory": 512 << 20, "cpus": 0.5, "pids": 64, "disk": None}
     host = inspect(container["id"])["HostConfig"]
     assert host["NanoCpus"] == 500_000_000
     assert host["PidsLimit"] == 64

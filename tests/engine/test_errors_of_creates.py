@@ -81,7 +81,7 @@ def test_a_pull_that_fails_is_explained(
         answer = service.create(image=UNREACHABLE, pull=pull)
         problem = assert_problem(answer, 503, "registry-unreachable", image=UNREACHABLE)
     assert UNREACHABLE in problem["detail"]
-    assert "cannot reach its registry" in problem["detail"]
+    assert "got no answer of a registry there" in problem["detail"]
 
 
 def test_an_image_that_is_there_need_not_be_in_a_registry_unless_it_must(

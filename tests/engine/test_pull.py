@@ -116,17 +116,17 @@ def test_a_slow_pull_holds_up_its_own_callers_only(registry: Registry, service: 
 REFUSALS: dict[str, tuple[dict[str, Answer], int, str]] = {
     "401": ({"/v2/team": error(401, "UNAUTHORIZED", "who?")}, 403, "image-pull-denied"),
     "403": ({"/v2/team": error(403, "DENIED", "no")}, 403, "image-pull-denied"),
-    "403 of a proxy": ({"/v2/team": page(403)}, 403, "image-pull-denied"),
+    "403 of a proxy": ({"/v2/team": page(403)}, 503, "registry-unreachable"),
     "404": ({"/v2/team": error(404, "NAME_UNKNOWN", "no")}, 404, "image-not-found"),
-    "404 of a server that is no registry": ({"/v2/": page(404)}, 502, "registry-failed"),
+    "404 of a server that is no registry": ({"/v2/": page(404)}, 503, "registry-unreachable"),
     "429": ({"/v2/team": error(429, "TOOMANYREQUESTS", "wait")}, 503, "registry-limit"),
-    "429 of a proxy": ({"/v2/team": page(429)}, 503, "registry-limit"),
+    "429 of a proxy": ({"/v2/team": page(429)}, 503, "registry-unreachable"),
     "429 in the middle": (
         {"/v2/team/app/blobs": error(429, "TOOMANYREQUESTS", "wait")}, 503, "registry-limit",
     ),
-    "500": ({"/v2/team": error(500, "UNKNOWN", "denied")}, 502, "registry-failed"),
-    "503 of a proxy": ({"/v2/team": page(503)}, 502, "registry-failed"),
-    "no manifest": ({"/v2/team": Answer(200, b"hello", "text/html")}, 502, "image-broken"),
+    "500": ({"/v2/team": error(500, "UNKNOWN", "denied")}, 503, "registry-unreachable"),
+    "503 of a proxy": ({"/v2/team": page(503)}, 503, "registry-unreachable"),
+    "no manifest": ({"/v2/team": Answer(200, b"hello", "text/html")}, 503, "registry-unreachable"),
 }  # fmt: skip
 
 

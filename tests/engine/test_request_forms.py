@@ -197,14 +197,16 @@ def test_an_expectation_without_a_body_changes_nothing(service: Service) -> None
         (b"1.0", b"Transfer-Encoding: chunked\r\n"),
     ],
 )
-def test_nothing_is_read_behind_a_body_whose_end_others_may_see_elsewhere(
+def test_a_body_whose_end_others_may_see_elsewhere_is_refused_and_nothing_read_behind_it(
     service: Service, version: bytes, lengths: bytes
 ) -> None:
     with Connection(service) as connection:
         line = b"POST /containers/nobody/stop HTTP/" + version + b"\r\n"
-        connection.send(line + JSON + lengths + b"\r\n2\r\n{}\r\n0\r\n\r\n")
+        behind = b"GET /health/live HTTP/1.1\r\n" + HOST + b"\r\n"
+        connection.send(line + JSON + lengths + b"\r\n2\r\n{}\r\n0\r\n\r\n" + behind)
         answer = connection.answer()
-        assert (answer.status, answer.headers["connection"]) == (404, "close")
+        assert (answer.status, answer.headers["connection"]) == (400, "close")
+        assert answer.headers["content-type"] == "application/problem+json"
         assert not connection.is_kept()
 
 

@@ -124,7 +124,7 @@ def test_docker_rename_is_seen(service: Service, docker_client: docker.DockerCli
 def test_docker_update_is_seen(service: Service, docker_client: docker.DockerClient) -> None:
     container = service.created(command=SLEEP, memory="128m")
     docker_client.api.update_container(container["id"], mem_limit="64m", memswap_limit="256m")
-    sees(service, container, limits={"memory": 64 << 20, "cpus": 1.0, "pids": 512})
+    sees(service, container, limits={"memory": 64 << 20, "cpus": 1.0, "pids": 512, "disk": None})
 
 
 def test_a_container_of_somebody_else_is_shown(

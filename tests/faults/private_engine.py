@@ -199,8 +199,9 @@ class PrivateEngine:
 
     # What is on it
 
-    def load_image(self) -> None:
+    def load_image(self, name: str = IMAGE, *, user: str = "", passwd: str | None = None) -> None:
         """The image that services clone by default, but small: it sleeps until it is told to end.
+        Another one has a user, and an /etc/passwd.
 
         It is made of this machine's own `sh` and `sleep` with their libraries, and so costs a
         fortieth of the real one's disk and nothing of its start.
@@ -208,10 +209,15 @@ class PrivateEngine:
         archive = io.BytesIO()
         with tarfile.open(fileobj=archive, mode="w") as tar:
             programs = {f"bin/{name}": Path(str(shutil.which(name))) for name in ("sh", "sleep")}
-            for name, path in (programs | _libraries(*programs.values())).items():
-                tar.add(path.resolve(), name)
-        repository, _, tag = IMAGE.partition(":")
+            for place, path in (programs | _libraries(*programs.values())).items():
+                tar.add(path.resolve(), place)
+            if passwd is not None:
+                entry = tarfile.TarInfo("etc/passwd")
+                entry.size = len(passwd)
+                tar.addfile(entry, io.BytesIO(passwd.encode()))
+        repository, _, tag = name.partition(":")
         changes = [f"CMD {json.dumps(COMMAND)}", "EXPOSE 5000"]
+        changes += [f"USER {user}"] if user else []
         self.call(
             "POST",
             "/images/create",

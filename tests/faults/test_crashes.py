@@ -191,6 +191,44 @@ def test_killed_at_every_step(
     consistent(service, engine)
 
 
+def test_a_look_at_who_an_image_runs_as_killed_at_every_step(
+    engine: PrivateEngine, proxy: Proxy, service: Service
+) -> None:
+    """A container is created for it, before the one that was asked for: it never stays."""
+    operation = Operation(
+        _nothing,
+        lambda s, name: s.create(name=name, image="named:1", profile="restricted"),
+        {"running", "gone"},
+    )
+    named = {"user": "toor", "passwd": "toor:x:0:0::/:/bin/sh"}  # which nobody remembers
+    engine.load_image("named:1", **named)
+    service.created()
+    service.stop()
+    service.start()
+    steps = steps_of(operation, service, proxy)
+    engine.clear()
+    engine.load_image("named:1", **named)
+    looks = [
+        step
+        for step in steps
+        if step.nth == 0 and ("archive" in step.call or step.call.startswith(("POST", "DELETE")))
+    ]
+    assert any("archive" in step.call for step in looks)
+    for step in looks:
+        name = operation.prepare(service)
+        crash_at(step, operation, service, proxy, name, ("GET", "HEAD", "POST", "DELETE"))
+        service.start()
+        consistent(service, engine)
+        wait_until(
+            lambda: all(entry["State"] == "running" for entry in engine.containers()),
+            HUSK_SECONDS,
+            f"what was created is gone, after {step}",
+        )
+        if state_of(engine, name) != "gone":
+            assert engine.inspect(name)["Config"]["User"] == "65534:65534"
+    consistent(service, engine)
+
+
 # Volumes
 
 

@@ -4,13 +4,15 @@ The bridge is filled with pairs of virtual interfaces, which cost nothing, inste
 """
 
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.conftest import Service
+from tests.conftest import Service, wait_until
 
 from .private_engine import PrivateEngine, RefusedError
 
@@ -207,3 +209,54 @@ def assert_full(answer: httpx.Response) -> None:
     assert answer.json()["code"] == "network-full"
     assert "docker network prune" in answer.json()["detail"]
     assert int(answer.headers["retry-after"]) > 0
+
+
+FILTER = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+CONNECT = "import socket,sys; socket.create_connection((sys.argv[1], 5000), 2)"
+
+
+@pytest.fixture
+def filtering(engine: PrivateEngine) -> Iterator[Path]:
+    """Whether the host of the engine, which is this network namespace, filters bridges."""
+    if not FILTER.exists():
+        pytest.skip("this kernel does not filter bridges here")
+    yield FILTER
+    FILTER.write_text("1")
+
+
+def reaches(engine: PrivateEngine, one: str, other: str) -> bool:
+    """Whether a packet gets from one container to another: a closed port refuses it, then."""
+    pid = str(engine.inspect(one)["State"]["Pid"])
+    (network,) = engine.inspect(other)["NetworkSettings"]["Networks"].values()
+    words = ["nsenter", "-t", pid, "-n", sys.executable, "-c", CONNECT, network["IPAddress"]]
+    return "refused" in subprocess.run(words, capture_output=True, text=True).stderr
+
+
+def test_a_host_that_stops_to_filter_is_noticed_and_new_containers_are_kept_apart(
+    engine: PrivateEngine, service: Service, filling: Filling, filtering: Path
+) -> None:
+    for name in ("one", "two", "three"):
+        service.created(name=name)
+    service.client.post("/containers/three/stop", params={"timeout": 0})
+    assert service.get("/health")["warnings"] == []
+    assert not reaches(engine, "one", "two")
+    filtering.write_text("0")
+    wait_until(lambda: service.get("/health")["warnings"], 60, "it is told")
+    health = service.get("/health")
+    assert health["status"] == "healthy"
+    assert "bridge-nf-call-iptables" in health["warnings"][0]
+    assert health["warnings"][0] in service.log()
+    for verb, name in (("create", "new"), ("start", "three")):
+        if verb == "create":
+            service.created(name=name)
+        else:
+            assert service.client.post(f"/containers/{name}/start").status_code == 200
+        filtering.write_text("0")  # the engine sets it, when it makes a network
+        assert networks_of(engine, name) != ["orchestration-api-1"]
+        assert not reaches(engine, "one", name)
+        assert not reaches(engine, name, "one")
+        wait_until(lambda: service.get("/health")["warnings"], 60, "it is told")
+    filtering.write_text("1")
+    wait_until(lambda: not service.get("/health")["warnings"], 60, "it is well again")
+    assert not reaches(engine, "one", "two")
+    assert networks_of(engine, service.created(name="next")["id"]) == ["orchestration-api-1"]

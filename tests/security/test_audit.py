@@ -118,6 +118,17 @@ def test_refused_requests_have_a_line_with_bounded_text(start: Start) -> None:
     assert max(len(json.dumps(line)) for line in lines) < 2_000
 
 
+def test_only_an_address_becomes_the_peer(start: Start) -> None:
+    service = start(TRUSTED_PROXIES="127.0.0.1")
+    said = ["x" * 3000, "fe80::1%" + "x" * 3000, "6.6.6.6, " + "x" * 3000, "203.0.113.9:567"]
+    for each in said:
+        service.client.post("/nowhere", headers={"X-Forwarded-For": each})
+    wait_until(lambda: len(lines_in(service.log())) == len(said))
+    peers = [line["peer"] for line in lines_in(service.log())]
+    assert peers == ["127.0.0.1", "127.0.0.1", "127.0.0.1", "203.0.113.9"]
+    assert "xxxx" not in service.log()
+
+
 def test_a_file_that_was_rotated_is_opened_again(start: Start, tmp_path: Path) -> None:
     path = tmp_path / "audit.log"
     service = start(AUDIT_LOG=str(path))
@@ -142,16 +153,108 @@ def test_logs_as_json_are_json_on_every_line(start: Start) -> None:
     assert any(line["request_id"] == request_id for line in logged)
 
 
-def test_a_file_that_cannot_be_written_ends_the_start_with_one_line() -> None:
+def test_a_directory_that_goes_is_told_and_nothing_is_passed_over(
+    start: Start, tmp_path: Path
+) -> None:
+    path = tmp_path / "audit" / "log"
+    path.parent.mkdir()
+    service = start(AUDIT_LOG=str(path))
+
+    def audit() -> Any:
+        return service.client.get("/health").json()["audit"]
+
+    def metric(name: str) -> float:
+        text = service.client.get("/metrics").text
+        return float(text.split(f"\norchestration_api_audit_{name} ")[1].split()[0])
+
+    assert audit() == {"status": "written", "lost": 0, "problem": None}
+    assert (metric("writable"), metric("lines_lost_total")) == (1, 0)
+    path.parent.rename(tmp_path / "gone")
+    told = audit()
+    assert (told["status"], told["lost"]) == ("lost", 0)
+    assert "No such file" in told["problem"]
+    for _ in range(3):
+        assert service.client.post("/containers/nobody/stop").status_code != 500
+    wait_until(lambda: audit()["lost"] == 3)
+    assert (metric("writable"), metric("lines_lost_total")) == (0, 3)
+    assert service.log().count("The audit cannot be written") == 1
+    assert "Traceback" not in service.log()
+    assert [line["verb"] for line in lines_in(service.log())] == ["stop"] * 3
+    (tmp_path / "gone").rename(path.parent)
+    assert audit() == {"status": "written", "lost": 3, "problem": None}
+    assert metric("writable") == 1
+    assert json.loads(path.read_text().splitlines()[-1])["lost"] == 3
+    service.client.post("/containers/nobody/stop")
+    wait_until(lambda: len(lines_in(path.read_text())) == 1)
+
+
+@pytest.mark.engine
+def test_changes_are_refused_where_the_audit_is_required_and_lost(
+    start_service: Start, tmp_path: Path
+) -> None:
+    path = tmp_path / "audit" / "log"
+    path.parent.mkdir()
+    service = start_service(AUDIT_LOG=str(path), AUDIT_REQUIRED="true")
+    made = service.created(command=SLEEP)
+    ways: list[Callable[[], object]] = [
+        lambda: path.parent.rename(tmp_path / "gone"),
+        lambda: os.mkfifo(path),
+        lambda: path.mkdir(),
+    ]
+    for way in ways:
+        if path.exists():
+            path.unlink()
+        way()
+        before = service.get("/containers", label=service.label)
+        for method, asked in (
+            ("POST", "/containers/create"),
+            ("POST", f"/containers/{made['id']}/stop?timeout=0"),
+            ("DELETE", f"/containers/{made['id']}?force=true"),
+        ):
+            answer = service.client.request(method, asked)
+            assert (answer.status_code, answer.json()["code"]) == (503, "audit-unavailable")
+            assert int(answer.headers["retry-after"]) > 0
+        assert service.get("/containers", label=service.label) == before
+        assert service.get("/health")["audit"]["status"] == "lost"
+        if path.is_dir():
+            path.rmdir()
+        elif path.exists():
+            path.unlink()
+        path.parent.mkdir(exist_ok=True)
+        answer = service.client.post(f"/containers/{made['id']}/restart?timeout=0")
+        assert answer.status_code == 200, answer.text
+    assert "Traceback" not in service.log()
+
+
+def test_a_file_that_others_could_read_is_its_owners(start: Start, tmp_path: Path) -> None:
+    path = tmp_path / "audit.log"
+    path.touch()
+    path.chmod(0o644)
+    start(AUDIT_LOG=str(path))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [("none", "No such file"), ("pipe", "not a regular file"), ("directory", "not a regular file"),
+     ("device", "not a regular file")],
+)  # fmt: skip
+def test_a_path_that_cannot_be_written_ends_the_start_with_one_line(
+    tmp_path: Path, kind: str, reason: str
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    paths = {"none": "/nonexistent/audit.log", "pipe": str(tmp_path / "pipe"),
+             "directory": str(tmp_path), "device": "/dev/full"}  # fmt: skip
     ended = subprocess.run(
         [sys.executable, "main.py"],
         cwd=ROOT,
-        env=os.environ | {"AUDIT_LOG": "/nonexistent/audit.log"},
+        env=os.environ | {"AUDIT_LOG": paths[kind]},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=180,  # a busy machine takes long for the import alone
         check=False,
     )
     assert ended.returncode != 0
     (line,) = ended.stderr.splitlines()
     assert "AUDIT_LOG" in line
+    assert reason in line

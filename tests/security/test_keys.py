@@ -4,6 +4,7 @@ import base64
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from main import create_app
 from orchestrator.settings import Settings
 from tests.browser.conftest import Visit
 from tests.conftest import ROOT, Service, wait_until
-from tests.engine.support import assert_problem
+from tests.engine.support import SLEEP, assert_problem
 
 pytestmark = pytest.mark.engine
 
@@ -140,6 +141,43 @@ def test_the_file_is_read_again_when_it_changes(keyed: Service) -> None:
     wait_until(lambda: "it cannot be read" in trigger(keyed, status))
     assert status(OTHER) == 200
     assert not any(key in keyed.log() for key in (READ, WRITE, OTHER))
+
+
+@pytest.mark.parametrize(
+    "after", [f"ci write {WRITE}\n", f"dash read {OTHER}\nci write {WRITE}\n",
+              f"other read {READ}\nci write {WRITE}\n"], ids=["gone", "changed", "renamed"],
+)  # fmt: skip
+def test_an_open_stream_ends_when_its_key_is_revoked(keyed: Service, after: str) -> None:
+    """Also one that is in the middle of a wait; nobody presents a key meanwhile."""
+    keyed.client.headers.update(bearer(WRITE))
+    made = keyed.created(command=SLEEP)
+    paths = ["/containers/stats/stream", f"/containers/{made['id']}/stats/stream"]
+    asked = [(f"{path}?every={every}", READ) for path in paths for every in (1, 3600)]
+    told: dict[tuple[str, str], list[str]] = {each: [] for each in [*asked, (paths[0], WRITE)]}
+
+    def follow(each: tuple[str, str]) -> None:
+        with httpx.stream(
+            "GET", keyed.url + each[0], headers=bearer(each[1]), timeout=30, trust_env=False
+        ) as opened:
+            for line in opened.iter_lines():
+                told[each].append(line)
+
+    threads = [threading.Thread(target=follow, args=(each,), daemon=True) for each in told]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: all(any("data:" in line for line in lines) for lines in told.values()), 20)
+    Path(keyed.environment["API_KEY_FILE"]).write_text(after)
+    for thread in threads[:-1]:
+        thread.join(20)
+        assert not thread.is_alive()
+    for each in asked:
+        assert [line for line in told[each] if line][-2:] == [
+            "event: end", 'data: {"reason": "key-revoked"}'
+        ]  # fmt: skip
+    before = len(told[paths[0], WRITE])
+    wait_until(lambda: len(told[paths[0], WRITE]) > before, 20, "another key's stream goes on")
+    keyed.stop()
+    threads[-1].join(20)
 
 
 def trigger(service: Service, status: Callable[[str], int]) -> str:

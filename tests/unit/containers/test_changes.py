@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from orchestrator.containers.changes import TURNS, Changes
+from orchestrator.containers.changes import OF_ONE, TURNS, Changes
 from orchestrator.errors import ShuttingDown, TooBusy
 
 pytestmark = pytest.mark.anyio
@@ -84,3 +84,20 @@ async def test_the_lock_of_a_container_is_one_as_long_as_somebody_has_it() -> No
     lock = mutations.lock("a")
     assert mutations.lock("a") is lock
     assert mutations.lock("b") is not lock
+
+
+async def test_one_container_does_not_take_all_places() -> None:
+    changes, free = Changes(1000), asyncio.Event()
+    tasks = [asyncio.create_task(changes.run_on("a", free.wait)) for _ in range(OF_ONE)]
+    await asyncio.sleep(0)
+    tasks[0].cancel()  # whose change goes on
+    await asyncio.sleep(0)
+    with pytest.raises(TooBusy) as refused:
+        await changes.run_on("a", free.wait)
+    assert refused.value.fields == {"limit": OF_ONE}
+    other = asyncio.create_task(changes.run_on("b", free.wait))
+    await asyncio.sleep(0)
+    free.set()
+    await other
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert await changes.run_on("a", free.wait)

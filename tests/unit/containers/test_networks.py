@@ -36,8 +36,14 @@ class FakeEngine:
         self.running: Counter[str] = Counter()
         self.options: dict[str, Mapping[str, str]] = {}
         self.failure: Exception | None = None
+        self.heals = False  # whether a new network has the host filter again
         self.capabilities = Capabilities()
         self.containers = self.networks = self  # the calls about them
+
+    async def look_again(self) -> None:
+        await asyncio.sleep(0)
+        if getattr(self, "healed", False):
+            self.capabilities = Capabilities()
 
     async def labelled(self, label: str, value: str) -> list[Network]:
         await asyncio.sleep(0)
@@ -57,6 +63,7 @@ class FakeEngine:
         if len(self.made) >= self.subnets:
             raise NetworkFull("No subnet is left.")
         self.options[name] = options
+        self.healed = self.heals
         self.made.append(name)
 
     def make(self, *names: str, icc: str | None = "false") -> None:
@@ -203,6 +210,50 @@ async def test_each_is_alone_where_a_network_cannot_keep_containers_apart() -> N
     assert await picked(found) == TWO, "a network that is empty again is used again"
     together = networks(engine, holding(ONE), allow_icc=True)
     assert await picked(together) == ONE, "together where they may talk to each other"
+
+
+async def test_each_new_one_is_alone_while_the_host_does_not_filter() -> None:
+    engine = FakeEngine()
+    engine.make(ONE)
+    found = networks(engine, holding(ONE))
+    await found.check()
+    assert found.problem is None
+    engine.capabilities = Capabilities(filters=False)
+    await found.check()
+    assert "bridge-nf-call-iptables" in str(found.problem)
+    assert await picked(found) == TWO, "not beside the one that runs"
+    assert await picked(networks(engine, holding(ONE), allow_icc=True)) == THREE
+    engine.capabilities = Capabilities()
+    await found.check()
+    assert found.problem is None
+    assert await picked(found) == ONE
+
+
+async def test_no_promise_is_broken_before_there_is_a_network() -> None:
+    engine = FakeEngine()
+    engine.capabilities, engine.heals = Capabilities(filters=False), True
+    found = networks(engine)
+    await found.check()
+    assert found.problem is None
+    async with found.place() as first, found.place() as second:
+        assert first == second == ONE, "which the engine made, and has its host filter for it"
+
+
+async def test_one_that_would_start_beside_others_is_taken_from_them_first() -> None:
+    engine = FakeEngine()
+    engine.make(ONE)
+    inventory = holding(ONE)
+    found = networks(engine, inventory)
+    engine.on["old"] = ONE
+    await found.start("old", ONE)
+    assert engine.on["old"] == ONE
+    engine.capabilities = Capabilities(filters=False)
+    await found.start("old", ONE)
+    assert engine.on["old"] == TWO
+    engine.on["alone"] = THREE
+    engine.make(THREE)
+    await found.start("alone", THREE)
+    assert engine.on["alone"] == THREE
 
 
 async def test_networks_are_used_in_the_order_of_their_numbers() -> None:

@@ -184,6 +184,60 @@ async def test_nobody_else_is(peer: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("forwarded", "peer"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        (" 203.0.113.9 ", "203.0.113.9"),
+        ("203.0.113.9:567", "203.0.113.9"),
+        ("[2001:db8::9]:5", "2001:db8::9"),
+        ("[2001:db8::9]", "2001:db8::9"),
+        ("2001:DB8:0:0::9", "2001:db8::9"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("6.6.6.6, 203.0.113.9", "203.0.113.9"),
+        ("6.6.6.6, 203.0.113.9:1, fd00::2, 10.0.0.5:8080", "203.0.113.9"),
+        ("fd00::3, fd00::2", "fd00::3"),
+        # What is no address says nothing, and nobody before it counts either.
+        ("", PROXY),
+        (",", PROXY),
+        ("x" * 3000, PROXY),
+        ("203.0.113.9, " + "x" * 3000, PROXY),
+        ("203.0.113.9, unknown, fd00::2", PROXY),
+        ("203.0.113.9,", PROXY),
+        ("203.0.113.9:", PROXY),
+        ("203.0.113.9:99999", PROXY),
+        ("203.0.113.9:1:2", PROXY),
+        ("203.0.113.9 203.0.113.8", PROXY),
+        ("[203.0.113.9]", PROXY),
+        ("203.0.113.009", PROXY),
+        ("fe80::1%" + "x" * 3000, PROXY),
+        ("[::1", PROXY),
+        ("::1]", PROXY),
+        ('"203.0.113.9"', PROXY),
+        ("for=203.0.113.9", PROXY),
+        ("localhost", PROXY),
+        ("-", PROXY),
+    ],
+)
+async def test_only_an_address_is_who_asks(forwarded: str, peer: str) -> None:
+    assert (await asked(client_of(), x_forwarded_for=forwarded))["peer"] == peer
+
+
+async def test_headers_of_one_name_are_one_list() -> None:
+    async with client_of() as client:
+        headers = [("X-Forwarded-For", each) for each in ("6.6.6.6", "203.0.113.9", "fd00::2")]
+        assert (await client.get("/asked", headers=headers)).json()["peer"] == "203.0.113.9"
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "scheme"),
+    [("https", "https"), ("http, HTTPS", "https"), ("https, http", "http"), ("x" * 99, "http"),
+     ("wss", "http")],
+)  # fmt: skip
+async def test_a_forwarded_scheme_is_one_of_two(forwarded: str, scheme: str) -> None:
+    assert (await asked(client_of(), x_forwarded_proto=forwarded))["scheme"] == scheme
+
+
+@pytest.mark.parametrize(
     ("forwarded", "host"),
     [
         ("docker.example.org:8443", "docker.example.org"),

@@ -30,6 +30,7 @@ KINDS = {
     errors.UpstreamError: 502,
     errors.UnavailableError: 503,
     errors.DeadlineError: 504,
+    errors.StorageError: 507,
 }
 RAISED = [kind for kind in children(OrchestratorError) if kind not in KINDS]
 
@@ -44,7 +45,7 @@ CODES = {
     "unauthenticated": 401, "unsupported-media-type": 415,
     "over-limit": 403, "quota-exceeded": 403,
     "port-refused": 409, "not-managed": 403, "volume-not-managed": 403, "image-not-allowed": 403,
-    "too-busy": 503, "shutting-down": 503,
+    "too-many-changes": 429, "too-busy": 503, "audit-unavailable": 503, "shutting-down": 503,
     "ports-exhausted": 503, "engine-unavailable": 503, "engine-failed": 503,
     "network-missing": 409, "network-full": 503,
     "malformed-request": 400, "request-too-slow": 408, "precondition-failed": 412,
@@ -55,6 +56,7 @@ CODES = {
     "registry-limit": 503, "registry-unreachable": 503, "image-in-use": 409,
     "volume-not-found": 404, "volume-in-use": 409, "dependency-not-running": 409,
     "image-pull-failed": 503, "engine-timeout": 504,
+    "disk-limit-unsupported": 422, "disk-low": 507,
 }  # fmt: skip
 
 
@@ -82,7 +84,7 @@ def test_every_error_is_of_one_kind(kind: type[OrchestratorError]) -> None:
 def test_trying_again_is_advised_where_it_can_help(kind: type[OrchestratorError]) -> None:
     error = kind("x", None) if kind is errors.PortRefused else kind("x")
     seconds = retry_after(error)
-    assert (seconds is not None) == (status_of(kind) in (503, 504))
+    assert (seconds is not None) == (status_of(kind) in (503, 504, 507))
     assert seconds is None or seconds > 0
 
 

@@ -182,6 +182,16 @@ def test_malformed_memory_is_refused(memory: Any) -> None:
     assert refused(memory=memory).startswith("memory: memory ")
 
 
+@pytest.mark.parametrize(("disk", "size"), [("10g", 10 * 2**30), ("1m", 2**20), (2**20, 2**20)])
+def test_disk(disk: Any, size: int) -> None:
+    assert accepted(disk=disk).disk == size
+
+
+@pytest.mark.parametrize("disk", ["", "lots", 0, "1023k", "17t", True, ["1g"]])
+def test_malformed_disk_is_refused(disk: Any) -> None:
+    assert refused(disk=disk).startswith("disk: disk ")
+
+
 @pytest.mark.parametrize("cpus", [0, 0.001, -1, 4097, "many", True, [1], 1e400])
 def test_cpus_are_a_number_that_docker_takes(cpus: Any) -> None:
     assert refused(cpus=cpus).startswith("cpus: ")
@@ -395,6 +405,7 @@ plausible: dict[str, st.SearchStrategy[Any]] = {
     "memory": st.integers() | texts,
     "cpus": st.floats() | st.integers(),
     "pids": st.integers(),
+    "disk": st.integers() | texts,
     "restart_policy": texts,
     "volumes": st.lists(texts, max_size=2),
     "wait": st.floats(),
@@ -511,9 +522,9 @@ def test_a_user_name_is_taken_out_where_it_is_a_word() -> None:
 SCHEMA = CreateRequest.model_json_schema()["properties"]
 
 
-@pytest.mark.parametrize("field", ["port", "pids", "memory"])
+@pytest.mark.parametrize("field", ["port", "pids", "memory", "disk"])
 def test_an_integer_may_be_written_as_json_schema_lets_it(field: str) -> None:
-    number = 8005 if field != "memory" else 2**29
+    number = 2**29 if field in ("memory", "disk") else 8005
     assert getattr(accepted(**{field: float(number)}), field) == number
     assert "integer" in json.dumps(SCHEMA[field])
     refused(**{field: number + 0.5})
@@ -542,6 +553,7 @@ def described(name: str) -> Iterator[str]:
 
 TEXTS = [
     "", "a", "ab", "a" * 128, "A.b-c_d", "-a", ".a", "a\n", "ab\n", "ä", "create", "a b",
+    "web.moving.x", "web.moving", "keyed-0123456789abcdef", "keyed-0123", "0123456789ab", "0" * 65,
     "nginx", "nginx:1.27", "Nginx", "a/b/c:d", "127.0.0.1:5000/a/b", "a//b", "a:", "a@sha256:ab",
     "a@sha256:" + "0" * 64, "a..b", "a__b", "a___b", "a--b", "http://a",
     "0", "1", "65535", "65536", "080", "00080", "000080", "53/udp", "53/UDP", "53/", "99999/tcp",

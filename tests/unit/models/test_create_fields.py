@@ -82,10 +82,13 @@ TMPFS = "rw,noexec,nosuid,nodev,mode=1777,size="
         ),
         ({"tmpfs": ["/run:size=1m"]}, {"Tmpfs": {"/run": f"{TMPFS}{MIB}"}}),
         ({"tmpfs": ["/run:1m"]}, {"Tmpfs": {"/run": f"{TMPFS}{MIB}"}}),
-        ({"tmpfs": ["/tmp"], "profile": "restricted"}, {"Tmpfs": {"/tmp": f"{TMPFS}67108864"}}),
+        (
+            {"tmpfs": ["/tmp"], "profile": "restricted"},
+            {"Tmpfs": {"/tmp": f"{TMPFS}67108864,uid=65534,gid=65534"}},
+        ),
         (
             {"tmpfs": {"/run": MIB}, "profile": "restricted"},
-            {"Tmpfs": {"/run": f"{TMPFS}{MIB}", "/tmp": f"{TMPFS}64m"}},
+            {"Tmpfs": {"/run": f"{TMPFS}{MIB},uid=65534,gid=65534", "/tmp": f"{TMPFS}64m"}},
         ),
         ({"read_only": True}, {"ReadonlyRootfs": True}),
         ({"profile": "restricted"}, {"ReadonlyRootfs": True}),

@@ -11,6 +11,7 @@ from orchestrator.payloads import (
     environment_of,
     is_husk,
     parse_container,
+    written_of,
 )
 from orchestrator.payloads.containers import agrees
 
@@ -425,3 +426,26 @@ def test_tcp_and_udp_of_a_port_have_one_host_port_together() -> None:
         ("80/tcp", "0.0.0.0:8001"),
     ]
     assert container.published == Published(port=8002, addresses=("0.0.0.0",))
+
+
+@pytest.mark.parametrize(
+    ("options", "disk"),
+    [
+        ({"size": "1073741824"}, 2**30),
+        ({"size": "10G"}, 10 * 2**30),
+        ({"size": "a tenth"}, None),  # only its engine knows what others have written there
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_what_it_may_write(options: object, disk: int | None) -> None:
+    raw = deepcopy(inspection("20.10", "running"))
+    raw["HostConfig"]["StorageOpt"] = options
+    assert parse_container(raw).limits.disk == disk
+
+
+@pytest.mark.parametrize(
+    ("entry", "size"), [({"SizeRw": 5}, 5), ({}, 0), ({"SizeRw": None}, 0), ({"SizeRw": -1}, None)]
+)
+def test_what_it_has_written(entry: dict[str, Any], size: int | None) -> None:
+    assert written_of(entry) == size

@@ -25,6 +25,7 @@ def test_a_request_without_wishes() -> None:
         "orchestration-api.managed": "true",
         "orchestration-api.ports": "8001,8002",
         "orchestration-api.create": "0",
+        "orchestration-api.image": "app:1",
     }
     assert made["ExposedPorts"] == {"5000/tcp": {}, "53/udp": {}}
     host = made["HostConfig"]
@@ -39,6 +40,12 @@ def test_a_request_without_wishes() -> None:
         "PortBindings", "Memory", "MemorySwap", "NanoCpus", "PidsLimit", "RestartPolicy", "Mounts",
         "SecurityOpt", "CapDrop", "Init", "LogConfig",
     }  # fmt: skip
+
+
+def test_the_image_that_was_looked_at_is_the_one_that_is_used() -> None:
+    made = create_body(spec(CreateRequest(), Image("app:1", id="sha256:1f")), {}, "0")
+    assert made["Image"] == "sha256:1f"
+    assert made["Labels"]["orchestration-api.image"] == "app:1"
 
 
 def test_whose_key_created_a_container_is_written_on_it() -> None:
@@ -99,6 +106,7 @@ def test_labels_of_the_image_cannot_make_a_clone_somebody_elses() -> None:
         "orchestration-api.managed": "true",
         "orchestration-api.ports": "8001,8002",
         "orchestration-api.create": "0",
+        "orchestration-api.image": "app:1",
         "team": "blue",
     }
 
@@ -148,3 +156,9 @@ def test_the_program_is_looked_for_from_the_directory_that_was_asked_for() -> No
     program = spec(request, Image("app:1", directory="/srv")).program
     assert program is not None
     assert list(program.places()) == ["/app/./run"]
+
+
+def test_what_it_may_write_is_an_option_of_the_storage_where_there_is_a_limit() -> None:
+    body = create_body(spec(CreateRequest(disk=2**30)), {}, "c")
+    assert body["HostConfig"]["StorageOpt"] == {"size": "1073741824"}
+    assert "StorageOpt" not in create_body(spec(CreateRequest()), {}, "c")["HostConfig"]

@@ -1,10 +1,11 @@
 """What an image says of the containers that are made of it."""
 
+import time
 from typing import Any
 
 import pytest
 
-from orchestrator.models import Image
+from orchestrator.models import MOST_PORTS, Image
 from orchestrator.payloads import parse_image
 from orchestrator.payloads.images import exposed_ports, image_labels
 
@@ -69,3 +70,31 @@ def test_an_image_is_for_a_platform(found: str, asked: str | None, fits: bool) -
 )  # fmt: skip
 def test_whether_an_image_has_a_health_check(check: Any, has: bool) -> None:
     assert parse_image("app:1", {"Config": {"Healthcheck": check}}).has_health_check is has
+
+
+def test_no_image_has_every_port_counted_out() -> None:
+    began = time.process_time()
+    exposed: dict[str, Any] = {
+        f"{'0' * zeros}1-65535/{how}": {} for zeros in range(4) for how in ("tcp", "udp")
+    }
+    exposed |= {f"{number}-65535/tcp": {} for number in range(1, 20_000)}
+    image = parse_image("x", {"Config": {"ExposedPorts": exposed}})
+    assert len(image.exposed_ports) > MOST_PORTS
+    assert time.process_time() - began < 10
+
+
+@pytest.mark.parametrize(
+    ("health_check", "too_often"),
+    [
+        (None, ()),
+        ({"Test": ["CMD", "x"]}, ()),
+        ({"Test": ["CMD", "x"], "Interval": 0, "StartInterval": 10**9}, ()),
+        ({"Test": ["CMD", "x"], "Interval": 10**9 - 1}, ("Interval",)),
+        ({"Test": ["CMD", "x"], "Interval": 1_000_000}, ("Interval",)),
+        ({"Test": ["CMD", "x"], "Interval": -5, "StartInterval": 1}, ("Interval", "StartInterval")),
+        ({"Test": ["CMD", "x"], "Interval": "1ms"}, ()),
+    ],
+)
+def test_intervals_that_are_too_short(health_check: Any, too_often: tuple[str, ...]) -> None:
+    image = parse_image("x", {"Config": {"Healthcheck": health_check}})
+    assert image.too_often == too_often

@@ -144,3 +144,50 @@ def test_what_is_wrong_with_the_login_file_is_said_where_a_login_is_wanted() -> 
     complaint = 'the entry "x" of the login file cannot be used'
     assert complaint in pull_failure(IMAGE, "unauthorized", complaint).message
     assert complaint not in pull_failure(IMAGE, "manifest unknown", complaint).message
+
+
+# Of a registry at an address, or by a name that is not one of those that everybody knows
+
+
+def by_a_registry(case: str, text: str) -> bool:
+    """Whether a recorded case is what a registry said, and could not be another server's answer."""
+    if case == "denied-401-page" and "<html>" not in text:
+        return True  # an engine 20.10 tells it as a registry's
+    if "page" in case or "<html>" in text:
+        return False
+    if case in ("broken-manifest", "broken-config", "broken-chart"):
+        return False
+    return case.startswith(("platform", "missing", "denied", "limited", "broken")) and (
+        "signature" not in text
+    )
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "127.0.0.1:5000/team/app:1", "localhost/a", "localhost:22/a", "10.0.0.1:80/a",
+        "169.254.169.254:80/a", "192.168.1.1/a", "8.8.8.8:53/a", "registry:5000/a",
+        "points-anywhere.example/a", "evil.ghcr.io/a", "ghcr.io.example:22/a", "docker.io:22/a",
+        "GHCR.io.internal/a",
+    ],
+)  # fmt: skip
+def test_whatever_is_no_registry_s_own_answer_is_one_sentence(image: str) -> None:
+    told = set()
+    for _, case, text in RECORDED:
+        error = pull_failure(image, text, "the login file is broken")
+        if not by_a_registry(case, text):
+            told.add((type(error), said(error)))
+        else:
+            assert type(error) is type(pull_failure(IMAGE, text)), case
+    assert len(told) == 1
+    ((kind, words),) = told
+    assert kind is errors.RegistryUnreachable
+    assert "login file" not in words
+
+
+@pytest.mark.parametrize(
+    "image", ["nginx", "team/app", "docker.io/a/b:1", "ghcr.io/a/b", "quay.io/a@sha256:00"]
+)
+def test_registries_that_everybody_knows_are_told_apart(image: str) -> None:
+    for _, case, text in RECORDED:
+        assert type(pull_failure(image, text)) is EXPECTED[case.partition("-")[0]][0]

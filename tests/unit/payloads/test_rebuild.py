@@ -232,3 +232,8 @@ def test_tcp_and_udp_of_one_host_port_move_together(exited: dict[str, Any]) -> N
     assert body["Labels"]["orchestration-api.ports"] == "8777"
     previous = body["Labels"]["orchestration-api.previous-ports"]
     assert set(previous.split(",")) == {"53/tcp=0.0.0.0:8001", "53/udp=0.0.0.0:8001"}
+
+
+def test_what_it_may_write_is_limited_as_before(exited: dict[str, Any]) -> None:
+    exited["HostConfig"]["StorageOpt"] = {"size": "16777216"}
+    assert rebuilt(exited)["HostConfig"]["StorageOpt"] == {"size": "16777216"}

@@ -602,3 +602,25 @@ async def test_a_call_before_a_connection_is_an_error_of_ours(
             await call(engine)
     finally:
         engine.close()
+
+
+def test_a_container_that_does_not_fit_into_its_disk_is_told_so() -> None:
+    text = "mkdir /var/lib/docker/btrfs/subvolumes/8b1953-init/dev: disk quota exceeded"  # 20.10
+    found = refusal(status=500, text=text)
+    assert isinstance(found, errors.StartRefused)
+    assert "`disk`" in found.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Of engine 20.10, overlay2 on ext4 and on XFS without pquota.
+        "--storage-opt is supported only for overlay over xfs with 'pquota' mount option",
+        "--storage-opt is not supported for vfs",  # read in the sources, as the next
+        "Filesystem does not support, or has not enabled quotas",
+    ],
+)
+def test_storage_that_limits_nothing_is_no_fault_of_the_engine(text: str) -> None:
+    found = refusal(status=500, text=text)
+    assert isinstance(found, errors.DiskLimitUnsupported)
+    assert "`disk`" in found.message

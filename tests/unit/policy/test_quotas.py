@@ -264,3 +264,51 @@ def test_no_order_of_events_gets_past_a_quota_or_refuses_too_soon(
                 stack.close()
     for stack, _, _ in under_way:
         stack.close()
+
+
+def test_a_key_has_so_many_ports() -> None:
+    inventory = Inventory()
+    put(inventory, "a" * 64, "ci", ports={8001: "80/tcp", 8002: "81/tcp"})
+    put(inventory, "b" * 64, "dash", ports={8003: "80/tcp"})
+    some = quotas(inventory, ports_per_key=5)
+    with some.admit(SMALL, CI) as first, some.admit(SMALL, CI) as second:
+        some.take_ports(first, 1, CI)
+        some.take_ports(first, 2, CI)  # in place of the one
+        some.take_ports(second, 1, CI)
+        with pytest.raises(QuotaExceeded, match="PORTS_PER_KEY") as refused:
+            some.take_ports(second, 2, CI)
+        fields = {"resource": "ports", "used": 4, "asked": 2, "allowed": 5}
+        assert refused.value.fields == fields
+        first.about_to_make(f"create-of-{'c' * 64}")
+        put(inventory, "c" * 64, "ci", ports={8004: "1/tcp", 8005: "2/tcp"})
+        some.take_ports(second, 1, CI)
+        with pytest.raises(QuotaExceeded):
+            some.take_ports(second, 2, CI)
+        with some.admit(SMALL, DASH) as other:
+            some.take_ports(other, 4, DASH)
+        with some.admit(SMALL, NOBODY) as nobody:
+            some.take_ports(nobody, 64, NOBODY)
+    with some.admit(SMALL, CI) as third:
+        some.take_ports(third, 1, CI)
+
+
+def test_more_disk_than_one_may_have() -> None:
+    ceiling = quotas(max_disk=MIB, default_disk=MIB)
+    with ceiling.admit(Limits(disk=MIB), NOBODY), ceiling.admit(Limits(), NOBODY):
+        pass
+    more = Limits(disk=MIB + 1)
+    with pytest.raises(OverLimit, match="MAX_DISK") as refused, ceiling.admit(more, NOBODY):
+        pytest.fail("it was admitted")
+    assert refused.value.fields == {"resource": "disk", "asked": MIB + 1, "allowed": MIB}
+
+
+def test_what_all_have_written_is_a_quota() -> None:
+    written = [10 * MIB - 1]
+    settings = Settings.model_validate({"total_disk": 10 * MIB})
+    full = Quotas(Inventory(), settings, lambda: written[0])
+    assert admitted(full)
+    written[0] += 1
+    with pytest.raises(QuotaExceeded, match="TOTAL_DISK") as refused, full.admit(SMALL, CI):
+        pytest.fail("it was admitted")
+    assert refused.value.fields == {"resource": "disk", "used": 10 * MIB, "allowed": 10 * MIB}
+    assert admitted(Quotas(Inventory(), Settings(), lambda: 2**50))

@@ -261,9 +261,67 @@ def test_the_beginning_of_an_earlier_id_can_be_ambiguous() -> None:
     assert found.get("abc2").full_id == "xyz"
 
 
-def test_a_label_finds_what_is_being_moved_and_not_what_it_is_moved_to() -> None:
+KEY, BY = "orchestration-api.idempotency-key", "orchestration-api.created-by"
+
+
+def test_a_key_finds_what_is_being_moved_and_not_what_it_is_moved_to() -> None:
     found = Inventory()
-    found.put(container("new", labels={"key": "k"}, earlier_ids=("old",)))
-    assert found.labelled("key", "k") is found.peek("new")
-    found.put(container("old", labels={"key": "k"}))
-    assert found.labelled("key", "k") is found.peek("old")
+    found.put(container("new", labels={KEY: "k"}, earlier_ids=("old",)))
+    assert found.keyed(None, "k") is found.peek("new")
+    found.put(container("old", labels={KEY: "k"}))
+    assert found.keyed(None, "k") is found.peek("old")
+
+
+def test_a_key_is_its_owners_alone() -> None:
+    found = Inventory()
+    found.put(container("of-ci", labels={KEY: "k", BY: "ci"}))
+    found.put(container("foreign", labels={KEY: "f"}, managed=False))
+    assert found.keyed("ci", "k") is found.peek("of-ci")
+    assert found.keyed("ops", "k") is found.keyed(None, "k") is None
+    assert found.keyed(None, "f") is None
+    found.put(container("nobodys", labels={KEY: "k", BY: ""}))  # the image's was taken away
+    assert found.keyed(None, "k") is found.peek("nobodys")
+
+
+# Names that look like ids
+
+VICTIM = f"{'0123456789ab':0<64}"
+
+
+def test_twelve_digits_of_an_id_come_before_a_name() -> None:
+    found = inventory(VICTIM)
+    for length in (12, 20, 63):
+        found.put(container(f"other-{length}", name=VICTIM[:length]))
+        assert found.get(VICTIM[:length]).full_id == VICTIM
+    found.put(container("short", name=VICTIM[:11]))
+    assert found.get(VICTIM[:11]).full_id == "short"
+    found.put(container("no-id", name="f" * 12))
+    assert found.get("f" * 12).full_id == "no-id"
+
+
+def test_an_id_from_before_a_move_comes_before_a_name() -> None:
+    found = Inventory()
+    found.put(container("since", earlier_ids=(VICTIM,)))
+    found.put(container("other", name=VICTIM[:12]))
+    assert found.get(VICTIM[:12]).full_id == "since"
+    beginning = found.with_id_like(VICTIM[:6])
+    assert beginning is not None
+    assert beginning.full_id == "since"
+
+
+# Since when
+
+
+def test_how_long_a_container_is_known_is_told_by_no_clock_of_the_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("orchestrator.state.inventory.time.monotonic", lambda: now)
+    found = Inventory()
+    found.put(container("abc", created=at(-7200)))
+    assert found.known_for("abc") == 0
+    now += 5
+    found.put(container("abc", name="renamed"))
+    assert found.known_for("abc") == 5
+    found.remove("abc")
+    assert found.known_for("abc") == 0

@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.engine import Engine
 from orchestrator.engine.containers import ContainerCalls
+from orchestrator.engine.inherited import InheritedLabels
 from orchestrator.errors import (
     ContainerNotFound,
     EngineFailed,
@@ -66,11 +67,18 @@ class ScriptedEngine(Engine):
             yield event
 
 
+class NoLabels(InheritedLabels):
+    """Images without labels."""
+
+    async def of(self, image_id: str) -> dict[str, str]:
+        return {}
+
+
 class ScriptedCalls(ContainerCalls):
     """The engine's calls about containers, answered with what a test has put into it."""
 
     def __init__(self, engine: ScriptedEngine) -> None:
-        super().__init__(engine._connection, 1)
+        super().__init__(engine._connection, NoLabels(engine.images), 1)
         self._engine = engine
 
     async def list(self) -> list[Listed]:

@@ -76,3 +76,12 @@ def test_labels_tell_containers_apart_whatever_they_are_called() -> None:
         if sample.name == "container_threads"
     }
     assert ids == {(WEB.full_id, "web"), (odd.full_id, 'a"b\\c')}
+
+
+def test_what_containers_have_written_is_told_of_stopped_ones_too() -> None:
+    stopped = container("b2" * 32, name="idle", state="exited")
+    found = told(state(written=[(WEB, 7), (stopped, 0)], written_age=12.5))
+    assert found["container_fs_usage_bytes", ",web"] == 7
+    assert found["container_fs_usage_bytes", ",idle"] == 0
+    assert found["orchestration_api_written_age_seconds", ""] == 12.5
+    assert ("orchestration_api_written_age_seconds", "") not in told(state())

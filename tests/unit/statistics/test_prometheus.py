@@ -9,9 +9,11 @@ import pytest
 
 from orchestrator.ports import PortAllocator
 from orchestrator.quantities import PortRange
-from orchestrator.state import Inventory
+from orchestrator.settings import Settings
+from orchestrator.state import Inventory, Mirror
 from orchestrator.statistics import (
     MEDIA_TYPES,
+    DiskSampler,
     Meters,
     Metrics,
     SamplerCounts,
@@ -101,7 +103,10 @@ class Idle:
 
 def metrics_of(idle: Any) -> Metrics:
     ports = PortAllocator(PortRange(8001, 8010), 8000)
-    return Metrics(Meters(), Inventory(), ports, idle, idle, "1.2.3")
+    engine: Any = None
+    mirror = Mirror(engine, Inventory(), ports)
+    disk = DiskSampler(mirror.written, Settings())
+    return Metrics(Meters(), mirror, idle, idle, disk, "1.2.3")
 
 
 async def test_who_asks_at_the_same_time_shares_one_text() -> None:

@@ -57,6 +57,8 @@ def state(*samples: tuple[Container, Sample], **other: Any) -> Snapshot:
         "events": 0,
         "repaired_ports": 0,
         "listing_age": None,
+        "written": [],
+        "written_age": None,
     }
     return Snapshot(**given | other)
 
