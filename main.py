@@ -42,9 +42,9 @@ from orchestrator.http import (
     SecurityHeaders,
     answer_problem,
     audit,
-    connections,
     log_lines,
     openapi,
+    protocol,
 )
 from orchestrator.models import Container
 from orchestrator.routes import (
@@ -202,7 +202,7 @@ def main() -> None:
             timeout_graceful_shutdown=REQUESTS_SECONDS,
             timeout_keep_alive=settings.keep_alive,
             proxy_headers=False,  # the app believes those it trusts, see `forwarded`
-            http=connections.protocol(settings),
+            http=protocol(settings),
             h11_max_incomplete_event_size=MAX_HEADERS_SIZE,
             ws="none",
             log_config=log_lines.of_the_server(LOGGING_CONFIG, settings.log_format),

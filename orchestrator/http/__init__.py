@@ -1,6 +1,7 @@
 """What happens to every request, whatever its path: named, counted, noted, let in or refused.
 
-    connections  how many there are, how slow one may be; what cannot be read is answered
+    connections  those that are open, and which gives way to a new one
+    caller_connection  how slow one may be; what cannot be read is answered
     unread       how much a reader has not taken yet
     request_forms  brings a request into the usual one of HTTP's forms
     request_ids  gives each request an id
@@ -22,7 +23,7 @@
 Knows routes by their table only: what is asked at which path is the business of `routes`.
 """
 
-from . import audit, connections, log_lines, openapi
+from . import audit, log_lines, openapi
 from .asgi import (
     App,
     Message,
@@ -36,6 +37,7 @@ from .audit import (
     Audit,
     AuditRequired,
 )
+from .caller_connection import protocol
 from .compression import Compression
 from .conditional import Conditional
 from .counted import MeteredRequests
@@ -101,10 +103,10 @@ __all__ = [
     "answer_problem",
     "audit",
     "called_host",
-    "connections",
     "holds_secrets",
     "log_lines",
     "openapi",
+    "protocol",
     "root_of",
     "route_of",
     "tagged",
