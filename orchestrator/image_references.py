@@ -1,4 +1,6 @@
-"""Matches images' references with the patterns that an operator allows. Pure."""
+"""Says what an image's reference leads to: to one that an operator's patterns allow, to one by its
+id, to one that a move has made. Pure.
+"""
 
 import re
 from collections.abc import Collection, Iterable

@@ -51,9 +51,8 @@ class KeyedCreates:
         """Returns the container of this key, and whether this call created it.
 
         A call during the first waits for it, until its caller has `left`, and shares its outcome;
-        after a failure, or when the
-        container was removed, the next call creates anew. Raises IdempotencyKeyReused when the key
-        came with another request, and what a create raises.
+        after a failure, or when the container was removed, the next call creates anew. Raises
+        IdempotencyKeyReused when the key came with another request, and what a create raises.
         """
         own = caller.name, key
         if own in self._under_way:

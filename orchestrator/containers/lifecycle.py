@@ -5,7 +5,9 @@ when its caller has gone away, and what it did is in memory before the answer go
 """
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 from ..engine import Engine
 from ..errors import ContainerNotFound, ContainerPaused, OrchestratorError
@@ -39,9 +41,8 @@ class Lifecycle:
         self._claims = claims
         self._starter = starter
         self._leftovers = leftovers
-        # The last change asked of a container: a stop, or a restart that has not begun.
-        self._stops: dict[str, asyncio.Task[Container]] = {}
-        self._restarts: dict[str, tuple[int | None, asyncio.Task[Container]]] = {}
+        # What was last asked of a container, where others may share it, and what comes of it.
+        self._shared: dict[str, tuple[object, asyncio.Task[Container]]] = {}
 
     async def start(self, key: str) -> Container:
         """Starts a container on its own ports, or moves it to others if it cannot have those. One
@@ -57,15 +58,7 @@ class Lifecycle:
         While it is being stopped, and nothing else was asked of it since, further stops wait for
         that one and share its outcome, each until its caller has `left`.
         """
-        full_id = self._mirror.inventory.get(key).full_id
-        stop = self._stops.get(full_id)
-        if stop is not None:
-            return await while_there(asyncio.shield(stop), left)
-        self._restarts.pop(full_id, None)
-        stop = asyncio.create_task(self._changes.run_on(full_id, self._stop, full_id, grace))
-        self._stops[full_id] = stop
-        stop.add_done_callback(lambda done: self._stopped(full_id, done))
-        return await asyncio.shield(stop)
+        return await self._share("stop", key, left, self._stop, grace)
 
     async def restart(self, key: str, grace: int | None, left: Left) -> Container:
         """Stops a container as `stop` does, and starts it as `start` does.
@@ -73,15 +66,7 @@ class Lifecycle:
         While it has not begun, and nothing else was asked of the container since, further restarts
         with the same `grace` wait for that one and share its outcome, as stops do.
         """
-        full_id = self._mirror.inventory.get(key).full_id
-        asked, restart = self._restarts.get(full_id, (None, None))
-        if restart is not None and asked == grace:
-            return await while_there(asyncio.shield(restart), left)
-        self._asked_of(key)
-        restart = asyncio.create_task(self._changes.run_on(full_id, self._restart, full_id, grace))
-        self._restarts[full_id] = grace, restart
-        restart.add_done_callback(lambda done: self._restarted(full_id, done))
-        return await asyncio.shield(restart)
+        return await self._share(("restart", grace), key, left, self._restart, grace)
 
     async def remove(
         self, key: str, grace: int | None, *, force: bool, volumes: bool
@@ -93,25 +78,38 @@ class Lifecycle:
         return await self._changes.run_on(full_id, self._remove, full_id, grace, force, volumes)
 
     def _asked_of(self, key: str) -> str:
-        """Returns the full id of what a caller names, for a change after which a stop is a new one.
-        Raises ContainerNotFound and AmbiguousId.
+        """Returns the full id of what a caller names, for a change after which a stop or restart is
+        a new one. Raises ContainerNotFound and AmbiguousId.
         """
         full_id = self._mirror.inventory.get(key).full_id
-        self._stops.pop(full_id, None)
-        self._restarts.pop(full_id, None)
+        self._shared.pop(full_id, None)
         return full_id
 
-    def _stopped(self, full_id: str, stop: asyncio.Task[Container]) -> None:
-        if self._stops.get(full_id) is stop:
-            del self._stops[full_id]
-        if not stop.cancelled():
-            stop.exception()  # retrieved, also when its callers have gone
+    async def _share(
+        self,
+        asked: object,
+        key: str,
+        left: Left,
+        work: Callable[[str, int | None], Coroutine[Any, Any, Container]],
+        grace: int | None,
+    ) -> Container:
+        """Runs a change of a container, or waits for the one that was last asked of it, if that is
+        the same, until the caller has `left`.
+        """
+        full_id = self._mirror.inventory.get(key).full_id
+        last, task = self._shared.get(full_id, (None, None))
+        if task is not None and last == asked:
+            return await while_there(asyncio.shield(task), left)
+        task = asyncio.create_task(self._changes.run_on(full_id, work, full_id, grace))
+        self._shared[full_id] = asked, task
+        task.add_done_callback(lambda done: self._ended(full_id, done))
+        return await asyncio.shield(task)
 
-    def _restarted(self, full_id: str, restart: asyncio.Task[Container]) -> None:
-        if self._restarts.get(full_id, (None, None))[1] is restart:  # refused before it began
-            del self._restarts[full_id]
-        if not restart.cancelled():
-            restart.exception()
+    def _ended(self, full_id: str, task: asyncio.Task[Container]) -> None:
+        if self._shared.get(full_id, (None, None))[1] is task:
+            del self._shared[full_id]
+        if not task.cancelled():
+            task.exception()  # retrieved, also when its callers have gone
 
     async def _start(self, key: str) -> Container:
         async with self._claims.of(key) as container:
@@ -133,7 +131,9 @@ class Lifecycle:
 
     async def _restart(self, key: str, grace: int | None) -> Container:
         async with self._claims.of(key) as container:
-            self._restarts.pop(container.full_id, None)  # from here on, a restart is a new one
+            last, _ = self._shared.get(container.full_id, (None, None))
+            if last == ("restart", grace):  # from here on, a restart is a new one
+                del self._shared[container.full_id]
             return await self._starter.restart(container, _grace(container, grace))
 
     async def _remove(

@@ -28,8 +28,9 @@ from docker.errors import APIError, NotFound
 
 from tests.conftest import IMAGE, TEST_LABEL, Service, remove_labelled, wait_until
 
+from .odd_images import odd_image
 from .registry import Registry
-from .support import labelled_ports, port_range
+from .support import labelled_ports, port_range, unique
 
 # Blocks of ports for tests lie here: below the ephemeral ones, away from the service's own.
 BLOCKS = range(20000, 28000)
@@ -174,6 +175,21 @@ def build_image(docker_client: docker.DockerClient) -> Iterator[Callable[..., st
 
     yield build
     for name in built.values():
+        with suppress(APIError):
+            docker_client.images.remove(name, force=True)
+
+
+@pytest.fixture
+def odd(docker_client: docker.DockerClient) -> Iterator[Callable[..., str]]:
+    """Makes an image whose configuration has these fields; returns its name."""
+    made: list[str] = []
+
+    def make(**config: Any) -> str:
+        made.append(odd_image(docker_client, IMAGE, f"{unique()}:1", config))
+        return made[-1]
+
+    yield make
+    for name in made:
         with suppress(APIError):
             docker_client.images.remove(name, force=True)
 

@@ -1,34 +1,15 @@
 """Images as others' tools make them: whatever stands in their configuration, no create is a 500."""
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Any
 
-import docker
 import pytest
-from docker.errors import APIError
 
-from tests.conftest import IMAGE, Service
+from tests.conftest import Service
 
-from .odd_images import odd_image
-from .support import SLEEP, unique
+from .support import SLEEP
 
 pytestmark = pytest.mark.engine
-
-
-@pytest.fixture
-def odd(docker_client: docker.DockerClient) -> Iterator[Callable[..., str]]:
-    """Makes an image whose configuration has these fields."""
-    made: list[str] = []
-
-    def make(**config: Any) -> str:
-        made.append(odd_image(docker_client, IMAGE, f"{unique()}:1", config))
-        return made[-1]
-
-    yield make
-    for name in made:
-        with suppress(APIError):
-            docker_client.images.remove(name, force=True)
 
 
 def test_each_port_of_a_range_that_an_image_exposes_is_given_a_host_port(

@@ -13,30 +13,14 @@ from typing import Any
 
 import docker
 import pytest
-from docker.errors import APIError
 
-from tests.conftest import IMAGE, Service
-from tests.engine.odd_images import odd_image
-from tests.engine.support import SLEEP, assert_problem, at_once, nothing_changes, unique
+from tests.conftest import Service
+from tests.engine.support import SLEEP, assert_problem, at_once, nothing_changes
 
 pytestmark = pytest.mark.engine
 
 KEY = "ports-" * 8
 SECOND = 1_000_000_000
-
-
-@pytest.fixture
-def odd(docker_client: docker.DockerClient) -> Iterator[Callable[..., str]]:
-    made: list[str] = []
-
-    def make(**config: Any) -> str:
-        made.append(odd_image(docker_client, IMAGE, f"{unique()}:1", config))
-        return made[-1]
-
-    yield make
-    for name in made:
-        with suppress(APIError):
-            docker_client.images.remove(name, force=True)
 
 
 # Ports

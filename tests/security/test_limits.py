@@ -8,7 +8,6 @@ import json
 import re
 import resource
 import socket
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -348,7 +347,6 @@ def test_those_without_a_key_that_do_not_read_give_way(start: Start) -> None:
             unread.setblocking(False)
             with suppress(OSError):
                 unread.send(many)
-        time.sleep(1)
         kept = stack.enter_context(from_peer("127.0.0.9"))
         for _ in range(10):
             # One that has a key, and was here before, is not among those that give way.

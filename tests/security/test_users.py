@@ -12,7 +12,7 @@ import docker
 import pytest
 from docker.errors import APIError
 
-from tests.conftest import IMAGE, TEST_LABEL, Service
+from tests.conftest import TEST_LABEL, Service
 from tests.engine.support import SLEEP, assert_problem, at_once, nothing_changes, unique
 
 pytestmark = pytest.mark.engine
@@ -79,22 +79,6 @@ def test_an_image_whose_user_is_no_number_and_no_name(
 ) -> None:
     made = service.created(image=odd(User=user), command=SLEEP, profile="restricted", start=False)
     assert inspect(made["id"])["Config"]["User"] == NOBODY
-
-
-@pytest.fixture
-def odd(docker_client: docker.DockerClient) -> Iterator[Callable[..., str]]:
-    from tests.engine.odd_images import odd_image
-
-    made: list[str] = []
-
-    def make(**config: Any) -> str:
-        made.append(odd_image(docker_client, IMAGE, f"{unique()}:1", config))
-        return made[-1]
-
-    yield make
-    for name in made:
-        with suppress(APIError):
-            docker_client.images.remove(name, force=True)
 
 
 def _file(path: str, content: bytes) -> tuple[tarfile.TarInfo, bytes]:

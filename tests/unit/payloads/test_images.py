@@ -1,6 +1,5 @@
 """What an image says of the containers that are made of it."""
 
-import time
 from typing import Any
 
 import pytest
@@ -73,14 +72,12 @@ def test_whether_an_image_has_a_health_check(check: Any, has: bool) -> None:
 
 
 def test_no_image_has_every_port_counted_out() -> None:
-    began = time.process_time()
     exposed: dict[str, Any] = {
         f"{'0' * zeros}1-65535/{how}": {} for zeros in range(4) for how in ("tcp", "udp")
     }
     exposed |= {f"{number}-65535/tcp": {} for number in range(1, 20_000)}
     image = parse_image("x", {"Config": {"ExposedPorts": exposed}})
-    assert len(image.exposed_ports) > MOST_PORTS
-    assert time.process_time() - began < 10
+    assert MOST_PORTS < len(image.exposed_ports) <= 65535, "the first range was enough"
 
 
 @pytest.mark.parametrize(
