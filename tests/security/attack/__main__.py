@@ -32,7 +32,11 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="say what would be tried, and end")
     parser.add_argument("--flood", action="store_true", help="20,000 requests and 30,000 aborted")
     parser.add_argument("--pid", type=int, help="of the service, where it cannot be found")
-    parser.add_argument("--json", action="store_true", help="a line of JSON for each attack")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="a line of JSON for each attack, after one about the run",
+    )
     parser.add_argument(
         "--i-run-this-service",
         action="store_true",
@@ -83,8 +87,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"python -m tests.security.attack: {error}", file=sys.stderr)
         return 2
     pid = process.find(target)
-    if not given.json:
+    if given.json:
+        about_it = {"attacked": target.netloc, "process": pid, "prefix": target.prefix}
+        print(json.dumps(about_it), flush=True)
+    else:
         print(f"Attacking {target.netloc} (process {pid or 'unknown'}); {lacking}.")
+        print(f"Names of what is made begin with {target.prefix}.", flush=True)
     seen: Counter[str] = Counter()
 
     def tell(outcome: run.Outcome) -> None:
